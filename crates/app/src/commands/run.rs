@@ -1,0 +1,229 @@
+//! `portcullis run`
+
+use std::{
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use portcullis_core::ServerName;
+
+use super::{tell, unusable};
+use crate::{
+    clients,
+    compose::{self, Deployment, Door},
+    config::{self, Config, Sandbox, TransparencyConfig, sources},
+    exit::{Exit, Failure, Outcome},
+    printer::Printer,
+    variables::{self, Meant},
+};
+
+/// Stand in front of one stdio server, without a configuration: write it before the server's command in
+/// any client's settings.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// What the server is called in policies and records; made from its command when absent.
+    #[arg(long)]
+    name: Option<ServerName>,
+    /// Cedar policy; when absent, you may do everything the server offers.
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// File the records are appended to; when absent, a new one in ~/.local/state/portcullis/run.
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// Directory of a transparency log over those records, signed by the keys in the file beside it with `.key`
+    /// added, which `portcullis audit key new` makes.
+    #[arg(long, value_name = "DIR", requires = "record")]
+    log: Option<PathBuf>,
+    /// Directory of the pins; when absent, `pins` beside the record when that is named, else
+    /// ~/.local/state/portcullis/pins.
+    #[arg(long, value_name = "DIR")]
+    pins: Option<PathBuf>,
+    /// Variable of the gateway's own environment that the server gets, by name; repeat it for more. When absent,
+    /// the server gets what the client's settings set for it, where that can be told.
+    #[arg(long, value_name = "NAME", value_parser = variable)]
+    env: Vec<String>,
+    /// File or directory the server may read, besides its own package.
+    #[arg(long, value_name = "PATH")]
+    read: Vec<PathBuf>,
+    /// File or directory the server may change, besides those its arguments name.
+    #[arg(long, value_name = "PATH")]
+    write: Vec<PathBuf>,
+    /// Program the server may execute, besides itself and its interpreters.
+    #[arg(long, value_name = "PROGRAM")]
+    execute: Vec<String>,
+    /// Let the server use the network as you do, inside a sandbox that holds everything else.
+    #[arg(long)]
+    danger_host_network: bool,
+    /// Run the server without a sandbox, so that it can do whatever you can.
+    #[arg(long, conflicts_with_all = ["read", "write", "execute", "danger_host_network"])]
+    danger_no_sandbox: bool,
+    /// The server's command and its arguments.
+    #[arg(required = true, last = true, value_name = "CMD")]
+    command: Vec<String>,
+}
+
+pub(crate) fn run(args: Args, printer: &Printer) -> Outcome {
+    let name = args.name.map_or_else(|| name_of(&args.command), Ok)?;
+    let env = if args.env.is_empty() { set_by_client(printer) } else { args.env };
+    let pins = args.pins.or_else(|| args.record.as_deref().map(config::Pins::beside));
+    let record = args.record.map_or_else(|| default_record("run", &name), Ok)?;
+    let sandbox = Sandbox {
+        read: args.read,
+        write: args.write,
+        execute: args.execute,
+        danger_host_network: args.danger_host_network,
+        danger_none: args.danger_no_sandbox,
+    };
+    let config = Config::for_command(&name, &args.command, &env, sandbox, record);
+    let mut config = config.map_err(|report| refuse(&report, printer))?;
+    config.pins.directory = pins.unwrap_or(config.pins.directory);
+    config.audit.transparency = args.log.map(TransparencyConfig::at);
+    let (label, policy) = match &args.policy {
+        Some(path) => (path.to_string_lossy().into_owned(), read_policy(path, printer)?),
+        None => ("built-in policy".to_owned(), portcullis_policy::run_policy(&name)),
+    };
+    let deployment =
+        Deployment::with_policy(config, &label, &policy).map_err(|report| refuse(&report, printer))?;
+    tell(&deployment.warnings, printer);
+    compose::serve(deployment, Door::Stdio, printer)
+}
+
+/// A name. A value would be there for every process to read.
+fn variable(text: &str) -> Result<String, String> {
+    match text.split_once('=') {
+        None if !text.is_empty() => Ok(text.to_owned()),
+        None => Err("a variable has a name".to_owned()),
+        Some((name, _)) => {
+            let name = config::kind::clip(name);
+            Err(format!(
+                "other programs can read arguments: set `{name}` in the `env` block and write `--env {name}`"
+            ))
+        }
+    }
+}
+
+/// Names shown of those that are not passed on.
+const SHOWN: usize = 8;
+
+/// Variables that the client has set for this server.
+fn set_by_client(printer: &Printer) -> Vec<String> {
+    match variables::of_this_process() {
+        Meant::ForServer(names) => {
+            if !names.is_empty() {
+                printer.status(&format!("the server gets what the client set for it: {}", names.join(", ")));
+            }
+            names
+        }
+        Meant::Unclear(names) => {
+            if let (Some(first), shown) = (names.first(), names.iter().take(SHOWN)) {
+                let shown: Vec<_> = shown.map(String::as_str).collect();
+                let more = if names.len() > SHOWN { ", …" } else { "" };
+                printer.status(&format!(
+                    "not passed on to the server: {}{more}; `--env {first}` passes one on",
+                    shown.join(", ")
+                ));
+            }
+            Vec::new()
+        }
+    }
+}
+
+fn refuse(report: &config::Report, printer: &Printer) -> Failure {
+    tell(report, printer);
+    unusable(Path::new("the command line"), report)
+}
+
+fn read_policy(path: &Path, printer: &Printer) -> Result<String, Failure> {
+    sources::read(path).map_err(|problem| {
+        let mut report = config::Report::default();
+        report.push(problem);
+        refuse(&report, printer)
+    })
+}
+
+/// Programs that run another one, which then is what the server should be called after.
+const RUNNERS: &[&str] = &[
+    "bash", "bun", "bunx", "deno", "docker", "env", "node", "npx", "pipx", "podman", "python", "python3",
+    "sh", "uv", "uvx",
+];
+
+/// Words that runners take before what they run.
+const RUNNER_WORDS: &[&str] = &["dlx", "exec", "run", "tool", "x"];
+
+/// Endings of files that runners run.
+const ENDINGS: &[&str] = &[".js", ".mjs", ".cjs", ".py", ".ts", ".sh"];
+
+/// Names of files and directories that many servers have.
+const GENERIC: &[&str] =
+    &["__main__", "bin", "build", "cli", "dist", "index", "lib", "main", "out", "server", "src"];
+
+fn name_of(command: &[String]) -> Result<ServerName, Failure> {
+    let file = |text: &str| text.rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
+    let (program, args) =
+        command.split_first().map_or(("", [].as_slice()), |(program, args)| (program, args));
+    let runs_another = RUNNERS.contains(&file(program).as_str());
+    let what = args.iter().find(|arg| !arg.starts_with('-') && !RUNNER_WORDS.contains(&arg.as_str()));
+    let called = what.filter(|_| runs_another).map_or(program, String::as_str);
+    let stem = |part: &str| {
+        let unversioned = part.split('@').find(|part| !part.is_empty()).unwrap_or_default();
+        let bare = ENDINGS.iter().find_map(|end| unversioned.strip_suffix(end));
+        bare.unwrap_or(unversioned).to_owned()
+    };
+    // A file that every project has says nothing; the directory it is in does.
+    let telling = called
+        .rsplit(['/', '\\'])
+        .map(stem)
+        .find(|part| !part.is_empty() && !GENERIC.contains(&part.as_str()));
+    clients::server_name(&telling.unwrap_or_else(|| stem(&file(called)))).map_err(|_| {
+        Failure::new(Exit::Usage, format!("no server name can be made of `{}`", config::kind::clip(called)))
+            .remedy("give it one with `--name`")
+    })
+}
+
+/// A log is written by one process, and a client may start the same server twice.
+pub(super) fn default_record(kind: &str, name: &ServerName) -> Result<PathBuf, Failure> {
+    let home = std::env::home_dir().filter(|home| home.is_absolute()).ok_or_else(|| {
+        Failure::new(Exit::Usage, "the home directory is not known")
+            .remedy("say with `--record` where records go")
+    })?;
+    let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let file = format!("{name}-{started}-{}.jsonl", std::process::id());
+    Ok(home.join(".local/state/portcullis").join(kind).join(file))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_are_called_after_what_is_run() {
+        for (command, expected) in [
+            ("npx -y @modelcontextprotocol/server-filesystem /notes", "server-filesystem"),
+            ("npx -y @acme/tool@1.2.3", "tool"),
+            ("uvx mcp-server-git --repository .", "mcp-server-git"),
+            ("/usr/bin/python3 servers/weather.py", "weather"),
+            ("./my-server --stdio", "my-server"),
+            ("deno run -A npm:thing", "npm-thing"),
+            ("npx", "npx"),
+            ("node /opt/server-everything/dist/index.js stdio", "server-everything"),
+            ("python3 main.py", "main"),
+        ] {
+            let command: Vec<String> = command.split(' ').map(str::to_owned).collect();
+            assert_eq!(
+                name_of(&command).map(|name| name.to_string()).ok(),
+                Some(expected.to_owned()),
+                "{command:?}"
+            );
+        }
+        assert!(name_of(&["日本".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn variables_are_named_and_not_written_out() {
+        assert_eq!(variable("API_KEY").as_deref(), Ok("API_KEY"));
+        for bad in ["", "API_KEY=value", "=value", "API_KEY="] {
+            let told = variable(bad);
+            assert!(told.as_ref().is_err_and(|it| !it.contains("value")), "{bad}: {told:?}");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! The options a plan is made of.
+
+use std::{ffi::OsStr, path::PathBuf};
+
+use portcullis_sandbox::{Draft, Limits, Plan, PlanFault};
+
+use crate::exit::{Exit, Failure};
+
+/// What the command may do. Everything that is not listed is refused.
+#[derive(Debug, clap::Args)]
+pub(super) struct PlanArgs {
+    /// File or directory that may be read, with everything below. The libraries of the system always may.
+    #[arg(long, value_name = "PATH")]
+    read: Vec<PathBuf>,
+    /// File or directory that may be read and changed, with everything below. Nothing in it can be executed.
+    #[arg(long, value_name = "PATH")]
+    write: Vec<PathBuf>,
+    /// Program that may be executed besides the command and its interpreters.
+    #[arg(long, value_name = "PROGRAM")]
+    execute: Vec<String>,
+    /// Variable of the environment that is passed on, by name.
+    #[arg(long, value_name = "NAME")]
+    env: Vec<String>,
+    /// Directory to work in; when absent, the one for temporary files.
+    #[arg(long, value_name = "DIR")]
+    cwd: Option<PathBuf>,
+    /// Most memory, of all its processes together.
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().memory)]
+    memory: u64,
+    /// Most processes and threads.
+    #[arg(long, value_name = "NUMBER", default_value_t = Limits::default().processes)]
+    processes: u64,
+    /// Most of the processors' time: 100 is one processor.
+    #[arg(long, value_name = "PERCENT", default_value_t = Limits::default().cpu)]
+    cpu: u64,
+    /// Most room for temporary files.
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().scratch)]
+    scratch: u64,
+    /// Size of the largest file it may write.
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().file)]
+    file: u64,
+    /// Most open files of each process.
+    #[arg(long, value_name = "NUMBER", default_value_t = Limits::default().open_files)]
+    open_files: u64,
+    /// Time after which it is ended.
+    #[arg(long, value_name = "SECONDS")]
+    seconds: Option<u64>,
+    /// Let it use the network as you do.
+    #[arg(long)]
+    danger_host_network: bool,
+    /// The command and its arguments.
+    #[arg(required = true, last = true, value_name = "CMD")]
+    command: Vec<String>,
+}
+
+/// A command, and what it may do.
+#[derive(Debug)]
+pub(super) struct Planned {
+    pub(super) plan: Plan,
+    pub(super) program: PathBuf,
+    pub(super) args: Vec<String>,
+}
+
+impl PlanArgs {
+    pub(super) fn plan(&self) -> Result<Planned, Failure> {
+        let from = std::env::current_dir().map_err(|error| {
+            Failure::new(Exit::Usage, format!("the working directory cannot be used: {error}"))
+        })?;
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let mut draft = Draft::new(&path, &from);
+        let program = self.fill(&mut draft).map_err(|fault| {
+            Failure::new(Exit::Usage, fault.to_string()).remedy("name a file or directory that exists")
+        })?;
+        let args = self.command.iter().skip(1).cloned().collect();
+        Ok(Planned { plan: draft.finish(), program, args })
+    }
+
+    fn fill(&self, draft: &mut Draft) -> Result<PathBuf, PlanFault> {
+        self.read.iter().try_for_each(|path| draft.read(path))?;
+        self.write.iter().try_for_each(|path| draft.write(path))?;
+        self.execute.iter().try_for_each(|program| draft.execute(OsStr::new(program)).map(drop))?;
+        self.env.iter().for_each(|name| draft.env(name));
+        self.cwd.iter().try_for_each(|path| draft.cwd(path))?;
+        if self.danger_host_network {
+            draft.danger_host_network();
+        }
+        *draft.limits() = Limits {
+            memory: self.memory,
+            processes: self.processes,
+            cpu: self.cpu,
+            scratch: self.scratch,
+            file: self.file,
+            open_files: self.open_files,
+            seconds: self.seconds,
+        };
+        let command = self.command.first().map(String::as_str).unwrap_or_default();
+        draft.execute(OsStr::new(command))
+    }
+}

@@ -1,0 +1,355 @@
+//! From a configuration to what the gateway is built of. Everything a deployment needs from the machine is
+//! fetched here, before the first request, and everything that is missing is reported at once.
+
+mod auth;
+
+use std::{net::SocketAddr, sync::Arc};
+
+use portcullis_core::{Digest, Secret, ServerName};
+use portcullis_gateway::views::View;
+use portcullis_identity::{AuthConfig, Revocations};
+use portcullis_inspect::data::{Canaries, SHORTEST_CANARY};
+use portcullis_policy::{PolicyFault, PolicySet};
+
+use crate::{
+    config::{
+        Config, HttpUrl, Parameter, Problem, Reach, Report, Sandbox, Server, Severity, Transport,
+        read_private, sources,
+    },
+    tls::Certificate,
+    views,
+};
+
+/// A configuration with everything it names fetched and checked.
+pub(crate) struct Deployment {
+    pub(crate) config: Config,
+    /// Digest of the configuration, for records.
+    pub(crate) digest: Digest,
+    pub(crate) policies: PolicySet,
+    pub(crate) certificate: Option<Arc<Certificate>>,
+    pub(crate) auth: AuthConfig,
+    pub(crate) revoked: Revocations,
+    pub(crate) servers: Vec<Upstream>,
+    /// Words that nobody has a reason to send.
+    pub(crate) canaries: Canaries,
+    /// What is weaker than it should be in what was fetched.
+    pub(crate) warnings: Report,
+}
+
+/// Where calls come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// The configured address.
+    Http,
+    /// Standard input and output.
+    Stdio,
+}
+
+pub(crate) use crate::runtime::serve;
+
+/// One upstream server with its secrets at hand.
+pub(crate) struct Upstream {
+    pub(crate) name: ServerName,
+    pub(crate) reach: Fetched,
+    /// The configured server, for its limits.
+    pub(crate) server: Server,
+    /// Narrow tools in place of some of its own.
+    pub(crate) views: Vec<Arc<View>>,
+}
+
+/// How a server is reached, every parameter fetched.
+pub(crate) enum Fetched {
+    Command {
+        program: String,
+        args: Vec<String>,
+        env: Vec<(String, Secret)>,
+        cwd: Option<std::path::PathBuf>,
+        sandbox: Sandbox,
+    },
+    Url {
+        url: HttpUrl,
+        headers: Vec<(http::HeaderName, Secret)>,
+        ca_file: Option<std::path::PathBuf>,
+        transport: Transport,
+    },
+}
+
+impl Deployment {
+    /// Fetches what `config` names, its policies included.
+    pub(crate) fn of(config: Config) -> Result<Self, Report> {
+        let mut needs = Needs { config: &config, report: Report::default() };
+        let policies = needs.policies();
+        let rest = needs.rest();
+        let report = needs.report;
+        Self::finish(config, policies, rest, report)
+    }
+
+    /// The same with this policy in place of the configured files.
+    pub(crate) fn with_policy(config: Config, name: &str, text: &str) -> Result<Self, Report> {
+        let mut needs = Needs { config: &config, report: Report::default() };
+        let policies = needs.load_policies(&[(name.to_owned(), text.to_owned())]);
+        let rest = needs.rest();
+        let report = needs.report;
+        Self::finish(config, policies, rest, report)
+    }
+
+    fn finish(
+        config: Config,
+        policies: Option<PolicySet>,
+        rest: Rest,
+        report: Report,
+    ) -> Result<Self, Report> {
+        let digest = config.digest();
+        match policies {
+            Some(policies) if !report.has_errors() => Ok(Self {
+                config,
+                digest,
+                policies,
+                certificate: rest.certificate,
+                auth: rest.auth,
+                revoked: rest.revoked,
+                servers: rest.servers,
+                canaries: rest.canaries,
+                warnings: report.sorted(),
+            }),
+            _ => Err(report.sorted()),
+        }
+    }
+
+    /// Scheme, host and port under which clients reach a gateway that listens on `address`, as tokens name them
+    /// (RFC 3986 section 6.2.2).
+    pub(crate) fn origin(&self, address: SocketAddr) -> String {
+        let scheme = if self.certificate.is_some() { "https" } else { "http" };
+        let given = self.config.gateway.public_url.as_ref().map(HttpUrl::uri);
+        let (scheme, host) = given.map_or((scheme, address.to_string()), |url| {
+            (url.scheme_str().unwrap_or(scheme), url.authority().map(|it| it.to_string()).unwrap_or_default())
+        });
+        let usual_port = if scheme == "https" { ":443" } else { ":80" };
+        format!("{scheme}://{}", host.strip_suffix(usual_port).unwrap_or(&host).to_ascii_lowercase())
+    }
+
+    /// Values of the `Host` header that name this gateway, without ports.
+    pub(crate) fn hosts(&self) -> Vec<String> {
+        let gateway = &self.config.gateway;
+        let mut hosts: Vec<String> =
+            gateway.allowed_hosts.iter().map(|host| host.as_str().to_owned()).collect();
+        hosts.extend(gateway.public_url.iter().filter_map(|url| url.uri().host()).map(str::to_lowercase));
+        match gateway.listen.ip() {
+            ip if ip.is_loopback() => {
+                hosts.extend(["localhost", "127.0.0.1", "[::1]", "::1"].map(str::to_owned))
+            }
+            std::net::IpAddr::V4(ip) => hosts.push(ip.to_string()),
+            std::net::IpAddr::V6(ip) => hosts.extend([ip.to_string(), format!("[{ip}]")]),
+        }
+        hosts.sort_unstable();
+        hosts.dedup();
+        hosts
+    }
+}
+
+/// What besides the policies was fetched.
+struct Rest {
+    certificate: Option<Arc<Certificate>>,
+    auth: AuthConfig,
+    revoked: Revocations,
+    servers: Vec<Upstream>,
+    canaries: Canaries,
+}
+
+/// Fetches and notes what is missing.
+struct Needs<'c> {
+    config: &'c Config,
+    report: Report,
+}
+
+impl Needs<'_> {
+    fn policies(&mut self) -> Option<PolicySet> {
+        let mut texts = Vec::new();
+        for path in &self.config.policy.files {
+            match sources::read(path) {
+                Ok(text) => texts.push((sources::label(path).to_string_lossy().into_owned(), text)),
+                Err(unfit) => {
+                    let what = format!("`{}`: {}", unfit.file.display(), unfit.what);
+                    self.report.push(self.config.problem(
+                        "policy.files",
+                        Severity::Error,
+                        what,
+                        unfit.remedy,
+                    ));
+                }
+            }
+        }
+        let all = texts.len() == self.config.policy.files.len();
+        self.load_policies(&texts).filter(|_| all)
+    }
+
+    fn load_policies(&mut self, texts: &[(String, String)]) -> Option<PolicySet> {
+        let borrowed: Vec<(&str, &str)> =
+            texts.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+        match PolicySet::load(&borrowed) {
+            Ok(set) => {
+                set.warnings()
+                    .iter()
+                    .for_each(|fault| self.report.push(policy_problem(fault, Severity::Warning)));
+                Some(set)
+            }
+            Err(faults) => {
+                faults.iter().for_each(|fault| self.report.push(policy_problem(fault, Severity::Error)));
+                None
+            }
+        }
+    }
+
+    fn rest(&mut self) -> Rest {
+        let certificate = self.config.tls.as_ref().and_then(|tls| match Certificate::load(tls) {
+            Ok(certificate) => Some(certificate),
+            Err(errors) => {
+                for error in errors.0 {
+                    let what = error.to_string();
+                    self.report.push(self.config.problem(error.field, Severity::Error, what, error.remedy));
+                }
+                None
+            }
+        });
+        let servers = self.config.servers.iter().filter_map(|server| self.upstream(server)).collect();
+        Rest {
+            certificate,
+            auth: auth::fetch(self.config, &mut self.report),
+            revoked: auth::revoked(self.config, &mut self.report),
+            servers,
+            canaries: self.canaries(),
+        }
+    }
+
+    /// The words of the file of canaries, one a line.
+    fn canaries(&mut self) -> Canaries {
+        const FIELD: &str = "content.data.canaries";
+        let Some(path) = &self.config.data.canaries else { return Canaries::default() };
+        let text = match read_private(path) {
+            Ok(text) => text,
+            Err(error) => {
+                let problem = self.config.problem(FIELD, Severity::Error, error.to_string(), error.remedy());
+                self.report.push(problem);
+                return Canaries::default();
+            }
+        };
+        let lines = text.expose().split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+        let words: Vec<&[u8]> = lines.filter(|line| !line.is_empty()).collect();
+        let short = words.iter().filter(|word| word.len() < SHORTEST_CANARY).count();
+        if short > 0 {
+            let what =
+                format!("`{}` has {short} words of fewer than {SHORTEST_CANARY} bytes", path.display());
+            let remedy = "make them longer: a short word is found by chance";
+            self.report.push(self.config.problem(FIELD, Severity::Error, what, remedy));
+        }
+        Canaries::new(words.into_iter().map(|word| Secret::new(word.to_vec())))
+    }
+
+    fn upstream(&mut self, server: &Server) -> Option<Upstream> {
+        let name = server.name.clone();
+        let reach = match &server.reach {
+            Reach::Command(command) => {
+                let args: Vec<_> = command
+                    .args
+                    .iter()
+                    .enumerate()
+                    .map(|(index, arg)| self.argument(&name, index, arg))
+                    .collect();
+                let env = self.named(&name, "env", &command.env);
+                Fetched::Command {
+                    program: command.program.clone(),
+                    args: args.into_iter().collect::<Option<_>>()?,
+                    env: env?,
+                    cwd: command.cwd.clone(),
+                    sandbox: command.sandbox.clone(),
+                }
+            }
+            Reach::Url(remote) => {
+                let headers = self.named(&name, "headers", &remote.headers)?;
+                // The names were checked when they were read.
+                let parsed =
+                    headers.into_iter().filter_map(|(name, value)| Some((name.parse().ok()?, value)));
+                Fetched::Url {
+                    url: remote.url.clone(),
+                    headers: parsed.collect(),
+                    ca_file: remote.ca_file.clone(),
+                    transport: remote.transport,
+                }
+            }
+        };
+        let views = self.views(server)?;
+        Some(Upstream { name, reach, server: server.clone(), views })
+    }
+
+    fn views(&mut self, server: &Server) -> Option<Vec<Arc<View>>> {
+        let Some(file) = &server.views else { return Some(Vec::new()) };
+        match views::read(file) {
+            Ok(views) => Some(views),
+            Err(what) => {
+                let field = format!("server.{}.views", server.name);
+                self.report.push(self.config.problem(&field, Severity::Error, what, "correct the file"));
+                None
+            }
+        }
+    }
+
+    fn argument(&mut self, server: &ServerName, index: usize, argument: &Parameter) -> Option<String> {
+        let secret = self.fetch(server, "args", &format!("[{index}]"), argument)?;
+        let text = String::from_utf8(secret.expose().to_vec()).ok();
+        if text.is_none() {
+            let field = format!("server.{server}.args");
+            self.report.push(self.config.problem(
+                &field,
+                Severity::Error,
+                "an argument is not UTF-8",
+                "correct its source",
+            ));
+        }
+        text
+    }
+
+    fn named(
+        &mut self,
+        server: &ServerName,
+        table: &str,
+        values: &[(String, Parameter)],
+    ) -> Option<Vec<(String, Secret)>> {
+        let fetched: Vec<_> = values
+            .iter()
+            .map(|(name, value)| Some((name.clone(), self.fetch(server, table, &format!(".{name}"), value)?)))
+            .collect();
+        fetched.into_iter().collect()
+    }
+
+    fn fetch(
+        &mut self,
+        server: &ServerName,
+        setting: &str,
+        inside: &str,
+        value: &Parameter,
+    ) -> Option<Secret> {
+        match value.fetch() {
+            Ok(secret) => Some(secret),
+            Err(error) => {
+                let field = format!("server.{server}.{setting}");
+                let mut problem =
+                    self.config.problem(&field, Severity::Error, error.to_string(), error.remedy());
+                problem.field.push_str(inside);
+                self.report.push(problem);
+                None
+            }
+        }
+    }
+}
+
+fn policy_problem(fault: &PolicyFault, severity: Severity) -> Problem {
+    Problem {
+        severity,
+        file: fault.file.as_ref().into(),
+        line: fault.line,
+        column: fault.column,
+        field: fault.policy.as_deref().map(|policy| format!("policy `{policy}`")).unwrap_or_default(),
+        what: fault.problem.clone(),
+        remedy: fault.remedy.clone(),
+    }
+}

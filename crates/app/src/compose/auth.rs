@@ -1,0 +1,83 @@
+//! How callers are known, with everything that takes.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use portcullis_identity::{AuthConfig, HttpFetch, Issuer, KeySet, KeySource, OauthConfig, Revocations};
+
+use crate::config::{self, Auth, Config, Report, Severity, issuer::Keys, sources};
+
+/// What is wrong and what to do about it.
+type Flaw = (String, String);
+
+/// Fetches what the authentication of `config` names; what is missing goes into the report.
+pub(super) fn fetch(config: &Config, report: &mut Report) -> AuthConfig {
+    match &config.auth {
+        Auth::LoopbackUser => AuthConfig::LoopbackUser,
+        Auth::Dev { principal } => AuthConfig::StaticDev { name: principal.as_str().into() },
+        Auth::Oauth(oauth) => AuthConfig::Oauth(OauthConfig {
+            issuers: oauth.issuers.iter().filter_map(|one| issuer(config, report, one)).collect(),
+            required_scopes: oauth.required_scopes.iter().map(|scope| scope.as_str().into()).collect(),
+            dpop_nonces: oauth.dpop_nonce,
+        }),
+    }
+}
+
+/// What was taken back. A list that cannot be read is no empty one.
+pub(super) fn revoked(config: &Config, report: &mut Report) -> Revocations {
+    let list = &config.revocations;
+    if !list.exists() {
+        return Revocations::default();
+    }
+    let shown = sources::label(list);
+    let read = sources::read(list).map_err(|unfit| (unfit.what, unfit.remedy)).and_then(|text| {
+        let remedy = || "correct the line; `portcullis revoke` writes them".to_owned();
+        Revocations::parse(text.as_bytes()).map_err(|fault| (fault.to_string(), remedy()))
+    });
+    read.unwrap_or_else(|(what, remedy)| {
+        let what = format!("`{}`: {what}", shown.display());
+        report.push(config.problem("auth.revocations", Severity::Error, what, remedy));
+        Revocations::default()
+    })
+}
+
+fn issuer(config: &Config, report: &mut Report, issuer: &config::Issuer) -> Option<Issuer> {
+    let (setting, keys) = match &issuer.keys {
+        Keys::File(file) => ("jwks_file", keys_of(file)),
+        Keys::Discovered { ca_file, fresh, grace } => {
+            ("ca_file", discovered(ca_file.as_deref(), *fresh, *grace))
+        }
+    };
+    let keys = keys.map_err(|(what, remedy)| {
+        let field = format!("issuer.{}.{setting}", issuer.name);
+        report.push(config.problem(&field, Severity::Error, what, remedy));
+    });
+    Some(Issuer {
+        name: issuer.name.as_str().into(),
+        url: issuer.url.as_str().into(),
+        keys: keys.ok()?,
+        algorithms: issuer.algorithms.clone(),
+        clients: issuer.clients.clone(),
+        tenant: issuer.tenant.as_deref().map(Into::into),
+        skew: issuer.skew.as_secs(),
+        max_lifetime: issuer.max_lifetime.as_secs(),
+        max_delegation: issuer.max_delegation,
+        require_dpop: issuer.require_dpop,
+        danger_accept_untyped: issuer.danger_accept_untyped,
+    })
+}
+
+fn keys_of(file: &Path) -> Result<KeySource, Flaw> {
+    let shown = sources::label(file);
+    let named = |what: String| format!("`{}`: {what}", shown.display());
+    let text = sources::read(file).map_err(|unfit| (named(unfit.what), unfit.remedy))?;
+    let remedy = "put the issuer's public keys there, as it publishes them".to_owned();
+    let keys = KeySet::parse(text.into()).map_err(|fault| (named(fault.to_string()), remedy))?;
+    Ok(KeySource::Fixed(keys))
+}
+
+fn discovered(ca_file: Option<&Path>, fresh: Duration, grace: Duration) -> Result<KeySource, Flaw> {
+    let remedy = || "name a PEM file with certificates".to_owned();
+    let fetch = HttpFetch::new(ca_file).map_err(|what| (what, remedy()))?;
+    let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    Ok(KeySource::Discovered { fetch: Arc::new(fetch), fresh_ms: ms(fresh), grace_ms: ms(grace) })
+}

@@ -1,0 +1,200 @@
+//! One authorization server whose access tokens are accepted.
+
+use std::{path::PathBuf, time::Duration};
+
+use portcullis_core::ServerName;
+use portcullis_identity::{Algorithm, is_scope};
+
+use super::{
+    kind::{Choice, FilePath, Flag, List, Maybe, Parsed, Seconds, Whole, clip},
+    net,
+    problem::{Fault, Severity},
+    section::PRINCIPAL,
+    setting::{Section as _, Table, Walk, settings},
+    tree::{Entry, key},
+};
+
+const ALGORITHM: Choice<Algorithm> = Choice {
+    words: &[
+        ("ES256", Algorithm::Es256, "ECDSA on P-256"),
+        ("ES384", Algorithm::Es384, "ECDSA on P-384"),
+        ("EdDSA", Algorithm::EdDsa, "Ed25519"),
+        ("PS256", Algorithm::Ps256, "RSA-PSS"),
+        ("PS384", Algorithm::Ps384, "RSA-PSS"),
+        ("PS512", Algorithm::Ps512, "RSA-PSS"),
+        ("RS256", Algorithm::Rs256, "RSA with PKCS #1 v1.5"),
+        ("RS384", Algorithm::Rs384, "RSA with PKCS #1 v1.5"),
+        ("RS512", Algorithm::Rs512, "RSA with PKCS #1 v1.5"),
+    ],
+};
+
+settings! {
+    /// One authorization server whose access tokens are accepted when `auth.mode` is `"oauth"`. `NAME` is 1 to 64 of
+    /// `a-z`, `0-9`, `-` and `_`; the subject `alice` of its tokens is the principal `oauth:NAME:alice`.
+    pub(crate) struct IssuerSection {
+        /// Its issuer identifier. `iss` of its tokens has to equal this to the letter.
+        Live url: String = ISSUER_URL;
+        /// JWK Set with its public keys, in a file that is read again when it changes. Without it they are fetched from
+        /// where the issuer's metadata says (RFC 8414, OpenID Connect Discovery).
+        Live jwks_file: Option<PathBuf> = Maybe(FilePath);
+        /// Certificate authorities, in PEM, that may vouch for the issuer's host besides the system's.
+        Live ca_file: Option<PathBuf> = Maybe(FilePath);
+        /// How long fetched keys are used before they are looked at again. A token with an unknown key has them looked at
+        /// at once, at most every 30 seconds.
+        Live keys_seconds: Duration = Seconds { least: 30, most: 86_400 }, default "300";
+        /// How much longer they are used when the issuer cannot be reached. After that its tokens are refused.
+        Live keys_grace_seconds: Duration = Seconds { least: 0, most: 86_400 }, default "3600";
+        /// Algorithms it may sign with.
+        Live algorithms: Vec<Algorithm> = List(ALGORITHM), default r#"["ES256", "ES384", "EdDSA", "PS256", "RS256"]"#;
+        /// Clients whose tokens are accepted, by `client_id`; empty for all.
+        Live clients: Vec<String> = List(PRINCIPAL);
+        /// Tenant that its subjects belong to.
+        Live tenant: Option<String> = Maybe(PRINCIPAL);
+        /// How far its clock and this machine's may be apart.
+        Live skew_seconds: Duration = Seconds { least: 0, most: 300 }, default "30";
+        /// Longest life of a token, from `iat` to `exp`.
+        Live max_lifetime_seconds: Duration = Seconds { least: 60, most: 86_400 }, default "3600";
+        /// Longest chain of actors in a token (`act`): 0 takes no delegated token.
+        Live max_delegation: usize = Whole::<usize>::new("actors", 0, 8), default "3";
+        /// Takes only tokens that are bound to a key of the caller's, each request with a proof (DPoP, RFC 9449). Bound
+        /// tokens need their proof in any case.
+        Live require_dpop: bool = Flag, default "false";
+        /// Takes JWTs that do not say that they are access tokens (`typ` is `JWT` or absent), and does without `client_id`
+        /// and `jti`. An ID token for the same audience then opens the door too.
+        Live danger_accept_untyped: bool = Flag, default "false";
+    }
+}
+
+/// RFC 8414 section 2: https, no query, no fragment. Kept as it is written, because it is compared as it is.
+const ISSUER_URL: Parsed<String> =
+    Parsed { phrase: "an issuer identifier", example: "https://login.example.com", parse: parse_issuer };
+
+fn parse_issuer(text: &str) -> Result<String, String> {
+    let url = net::HttpUrl::parse(text)?;
+    if text.contains('?') {
+        return Err("has a query, which no issuer identifier has".to_owned());
+    }
+    if !url.is_https() && !url.is_loopback() {
+        return Err("is not https".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// A scope.
+pub(super) const SCOPE: Parsed<String> =
+    Parsed { phrase: "a scope", example: "tools:call", parse: parse_scope };
+
+fn parse_scope(text: &str) -> Result<String, String> {
+    if is_scope(text) { Ok(text.to_owned()) } else { Err("is not one scope (RFC 6749)".to_owned()) }
+}
+
+/// A configured issuer.
+#[derive(Clone, Debug)]
+pub struct Issuer {
+    /// Its name.
+    pub name: ServerName,
+    /// Its issuer identifier.
+    pub url: String,
+    /// Where its keys are.
+    pub keys: Keys,
+    /// Algorithms it may sign with.
+    pub algorithms: Vec<Algorithm>,
+    /// Clients whose tokens are accepted; empty for all.
+    pub clients: Vec<String>,
+    /// Tenant of its subjects.
+    pub tenant: Option<String>,
+    /// Difference between the clocks.
+    pub skew: Duration,
+    /// Longest life of a token.
+    pub max_lifetime: Duration,
+    /// Longest chain of actors.
+    pub max_delegation: usize,
+    /// Takes only tokens that are bound to a key.
+    pub require_dpop: bool,
+    /// Takes JWTs that do not say what they are.
+    pub danger_accept_untyped: bool,
+}
+
+/// Where an issuer's keys are.
+#[derive(Clone, Debug)]
+pub enum Keys {
+    /// In a file.
+    File(PathBuf),
+    /// Where its metadata says.
+    Discovered {
+        /// Certificate authorities besides the system's.
+        ca_file: Option<PathBuf>,
+        /// How long they are used.
+        fresh: Duration,
+        /// How much longer when it cannot be reached.
+        grace: Duration,
+    },
+}
+
+/// Reads every `[issuer.NAME]` table.
+pub(super) fn read_all(walk: &mut Walk<'_>, root: &Table<'_>) -> Vec<Issuer> {
+    let Some(entry) = root.entry("issuer") else { return Vec::new() };
+    let Some(issuers) = walk.table("issuer", entry) else { return Vec::new() };
+    let issuers: Vec<_> = issuers.entries.iter().filter_map(|entry| read_one(walk, entry)).collect();
+    for (at, issuer) in issuers.iter().enumerate() {
+        if let Some(first) = issuers.iter().take(at).find(|other| other.url == issuer.url) {
+            let what = format!("this is the issuer of `issuer.{}` already", first.name);
+            walk.conflict(
+                &format!("issuer.{}.url", issuer.name),
+                Severity::Error,
+                what,
+                "keep one of the two",
+            );
+        }
+    }
+    issuers
+}
+
+fn read_one(walk: &mut Walk<'_>, entry: &Entry) -> Option<Issuer> {
+    let field = format!("issuer.{}", key(&clip(&entry.key)));
+    let name = entry.key.parse::<ServerName>().map_err(|error| {
+        walk.fault(&field, Fault::new(entry.at, error.to_string(), "rename the issuer"));
+    });
+    let table = walk.table(&field, entry)?;
+    let section = IssuerSection::read(walk, &table)?;
+    if section.algorithms.is_empty() {
+        let what = "an issuer that may sign with nothing has no tokens";
+        walk.conflict(&format!("{field}.algorithms"), Severity::Error, what, "name one, or leave this out");
+        return None;
+    }
+    let keys = keys(walk, &table, &section);
+    Some(Issuer {
+        name: name.ok()?,
+        url: section.url,
+        keys,
+        algorithms: section.algorithms,
+        clients: section.clients,
+        tenant: section.tenant,
+        skew: section.skew_seconds,
+        max_lifetime: section.max_lifetime_seconds,
+        max_delegation: section.max_delegation,
+        require_dpop: section.require_dpop,
+        danger_accept_untyped: section.danger_accept_untyped,
+    })
+}
+
+/// Settings that have a meaning only for keys that are fetched.
+const FETCHED: &[&str] = &["ca_file", "keys_seconds", "keys_grace_seconds"];
+
+fn keys(walk: &mut Walk<'_>, table: &Table<'_>, section: &IssuerSection) -> Keys {
+    let Some(file) = &section.jwks_file else {
+        return Keys::Discovered {
+            ca_file: section.ca_file.clone(),
+            fresh: section.keys_seconds,
+            grace: section.keys_grace_seconds,
+        };
+    };
+    for entry in FETCHED.iter().filter_map(|name| table.entry(name)) {
+        let what = "this has a meaning only for keys that are fetched";
+        walk.fault(
+            &format!("{}.{}", table.name, entry.key),
+            Fault::new(entry.at, what, "remove it, or `jwks_file`"),
+        );
+    }
+    Keys::File(file.clone())
+}

@@ -1,0 +1,435 @@
+//! From a document to a configuration: the sections, what must hold between them, and other files it names.
+
+use std::path::{Path, PathBuf};
+
+use portcullis_core::Digest;
+use portcullis_inspect::{detect::ContentPolicy, pins::Trust};
+
+use super::{
+    Audit, Auth, Config, Data, Issuer, Loaded, Oauth, Parameter, Pins, Reach, Server, Source, Tls,
+    TransparencyConfig,
+    content::ContentSection,
+    data::DataSection,
+    issuer,
+    kind::{FilePath, OneOrMore, Place},
+    problem::{Fault, Report, Severity},
+    section::{
+        Admin, AuditSection, AuthMode, AuthSection, Fsync, Gateway, Limits, PinsSection, Policy, Protocol,
+        StopSwitch, TlsSection,
+    },
+    server,
+    setting::{Applies, Origin, Section as _, Setting, Table, Walk},
+    sources,
+    tree::{Language, Position},
+};
+use crate::clients;
+
+/// The sections, besides `server`.
+pub(super) const SECTIONS: &[&str] =
+    &["gateway", "tls", "admin", "auth", "limits", "audit", "pins", "policy", "content", "protocol", "stop"];
+
+/// The one setting outside every section.
+pub(super) const MCP_SERVERS: Setting = Setting {
+    name: "mcpServers",
+    doc: " Configuration files of MCP clients, read as they are: their servers are added to those of this file.\n",
+    default: None,
+    kind: &OneOrMore(FilePath),
+    applies: Applies::Live,
+};
+
+/// Everything that was read, as far as it could be.
+struct Draft {
+    gateway: Option<Gateway>,
+    tls: Option<Option<Tls>>,
+    admin: Option<Admin>,
+    auth: Option<Auth>,
+    revocations: Option<PathBuf>,
+    limits: Option<Limits>,
+    audit: Option<Audit>,
+    pins: Option<PinsSection>,
+    policy: Option<Policy>,
+    content: Option<ContentPolicy>,
+    data: Option<Data>,
+    protocol: Option<Protocol>,
+    stop: Option<StopSwitch>,
+    servers: Vec<Server>,
+}
+
+/// The configuration that `text` describes.
+pub(super) fn assemble(file: &Path, text: &str, home: Option<&Path>) -> Result<Loaded, Report> {
+    let shown = sources::label(file);
+    let full = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+    let base = full.parent().unwrap_or(Path::new("/")).to_owned();
+    let mut walk = Walk::new(&shown, Place { base: &base, home });
+    let (document, faults) = Language::Toml.parse(text);
+    let whole = faults.is_empty();
+    faults.into_iter().for_each(|fault| walk.fault("", fault));
+    let entries = document.entries().unwrap_or_default();
+    let root = Table { name: String::new(), at: Position::START, entries };
+
+    let mut draft = read_sections(&mut walk, &root);
+    let imported = read_imports(&mut walk, &root, &mut draft.servers);
+    let known: Vec<&str> = SECTIONS.iter().copied().chain(["server", "issuer", MCP_SERVERS.name]).collect();
+    // After a syntax error, what belongs to a section can look as if it stood outside.
+    if whole {
+        walk.refuse_unknown(&root, &known);
+    }
+    check_between(&mut walk, &draft);
+
+    let Walk { report, mut settled, .. } = walk;
+    let report = report.sorted();
+    settled.sort_by(|a, b| a.name.cmp(&b.name));
+    let sources = std::iter::once(full.clone()).chain(imported).collect();
+    match draft.finish(full, settled, sources) {
+        Some(config) if !report.has_errors() => Ok(Loaded { config, warnings: report }),
+        _ => Err(report),
+    }
+}
+
+fn read_sections(walk: &mut Walk<'_>, root: &Table<'_>) -> Draft {
+    let gateway = walk.section(root, "gateway");
+    let tls = walk.section::<TlsSection>(root, "tls");
+    let admin = walk.section(root, "admin");
+    let auth = walk.section::<AuthSection>(root, "auth");
+    let issuers = issuer::read_all(walk, root);
+    let limits = walk.section(root, "limits");
+    let audit = walk.section::<AuditSection>(root, "audit");
+    let (content, data) = read_content(walk, root);
+    Draft {
+        gateway,
+        tls: tls.and_then(|section| settle_tls(walk, section)),
+        admin,
+        revocations: auth.as_ref().map(|section| section.revocations.clone()),
+        auth: auth.and_then(|section| settle_auth(walk, section, issuers)),
+        limits,
+        audit: audit.and_then(|section| settle_audit(walk, section)),
+        pins: walk.section(root, "pins"),
+        policy: walk.section(root, "policy"),
+        content: content.map(|section| section.settle(walk)),
+        data: data.map(|section| section.settle(walk)),
+        protocol: walk.section(root, "protocol"),
+        stop: walk.section(root, "stop"),
+        servers: server::read_all(walk, root),
+    }
+}
+
+/// `[content]`, and `[content.data]` inside of it.
+fn read_content(walk: &mut Walk<'_>, root: &Table<'_>) -> (Option<ContentSection>, Option<DataSection>) {
+    let entry = root.entry("content");
+    let table = entry.map_or(Some(empty("content")), |entry| walk.table("content", entry));
+    let Some(table) = table else { return (None, None) };
+    let own: Vec<_> = table.entries.iter().filter(|entry| entry.key != "data").cloned().collect();
+    let content =
+        ContentSection::read(walk, &Table { entries: &own, name: table.name.clone(), at: table.at });
+    let inner = table.entry("data");
+    let inner = inner.map_or(Some(empty("content.data")), |entry| walk.table("content.data", entry));
+    (content, inner.and_then(|table| DataSection::read(walk, &table)))
+}
+
+fn empty(name: &str) -> Table<'static> {
+    Table { name: name.to_owned(), at: Position::START, entries: &[] }
+}
+
+impl Draft {
+    fn finish(self, file: PathBuf, settled: Vec<super::Settled>, sources: Vec<PathBuf>) -> Option<Config> {
+        let audit = self.audit?;
+        let mut servers = self.servers;
+        servers.sort_by(|a, b| a.name.cmp(&b.name));
+        Some(Config {
+            file,
+            gateway: self.gateway?,
+            tls: self.tls?,
+            admin: self.admin?,
+            auth: self.auth?,
+            revocations: self.revocations?,
+            limits: self.limits?,
+            pins: pins(self.pins?, &audit.file),
+            audit,
+            policy: self.policy?,
+            content: self.content?,
+            data: self.data?,
+            protocol: self.protocol?,
+            stop: self.stop?,
+            servers,
+            settled,
+            sources,
+        })
+    }
+}
+
+fn pins(section: PinsSection, record: &Path) -> Pins {
+    let directory = section.directory.unwrap_or_else(|| Pins::beside(record));
+    Pins { directory, suffix: String::new(), trust: section.trust, keys: section.keys }
+}
+
+fn settle_tls(walk: &mut Walk<'_>, section: TlsSection) -> Option<Option<Tls>> {
+    match (section.cert, section.key) {
+        (Some(cert), Some(key)) => Some(Some(Tls { cert, key })),
+        (None, None) => Some(None),
+        (Some(_), None) => {
+            walk.conflict("tls.cert", Severity::Error, "a certificate without its key", "add `tls.key`");
+            None
+        }
+        (None, Some(_)) => {
+            walk.conflict("tls.key", Severity::Error, "a key without its certificate", "add `tls.cert`");
+            None
+        }
+    }
+}
+
+fn settle_auth(walk: &mut Walk<'_>, section: AuthSection, issuers: Vec<Issuer>) -> Option<Auth> {
+    if section.mode != AuthMode::Oauth {
+        refuse_oauth_settings(walk, &issuers);
+    }
+    match (section.mode, section.danger_dev_principal) {
+        (AuthMode::Oauth, None) if !issuers.is_empty() => Some(Auth::Oauth(Oauth {
+            issuers,
+            required_scopes: section.required_scopes,
+            dpop_nonce: section.dpop_nonce,
+        })),
+        (AuthMode::Oauth, None) => {
+            let remedy = "add `[issuer.NAME]` with its `url`";
+            walk.conflict("auth.mode", Severity::Error, "`oauth` needs an issuer of tokens", remedy);
+            None
+        }
+        (AuthMode::LoopbackUser, None) => Some(Auth::LoopbackUser),
+        (AuthMode::Dev, Some(principal)) => Some(Auth::Dev { principal }),
+        (AuthMode::Dev, None) => {
+            let remedy = "add `danger_dev_principal = \"name\"`, or use `mode = \"loopback-user\"`";
+            walk.conflict(
+                "auth.mode",
+                Severity::Error,
+                "`dev` needs the principal it takes every caller for",
+                remedy,
+            );
+            None
+        }
+        (AuthMode::LoopbackUser | AuthMode::Oauth, Some(_)) => {
+            let what = "this has a meaning only together with `mode = \"dev\"`";
+            walk.conflict(
+                "auth.danger_dev_principal",
+                Severity::Error,
+                what,
+                "remove it, or add `mode = \"dev\"`",
+            );
+            None
+        }
+    }
+}
+
+/// Whoever configures issuers and no `oauth` believes that tokens are looked at.
+fn refuse_oauth_settings(walk: &mut Walk<'_>, issuers: &[Issuer]) {
+    let mut fields: Vec<String> =
+        issuers.iter().map(|issuer| format!("issuer.{}.url", issuer.name)).collect();
+    fields.extend(walk.is_set("auth.required_scopes").then(|| "auth.required_scopes".to_owned()));
+    for field in fields {
+        let what = "this has a meaning only together with `auth.mode = \"oauth\"`";
+        walk.conflict(&field, Severity::Error, what, "remove it, or add `mode = \"oauth\"` to `[auth]`");
+    }
+}
+
+fn settle_audit(walk: &mut Walk<'_>, section: AuditSection) -> Option<Audit> {
+    if section.danger_fsync_never && walk.is_set("audit.fsync") {
+        let what = "this says when records are forced to disk, and `danger_fsync_never` says never";
+        walk.conflict("audit.fsync", Severity::Error, what, "keep one of the two");
+        return None;
+    }
+    let transparency = transparency(walk, &section);
+    Some(Audit {
+        file: section.file,
+        fsync: if section.danger_fsync_never { Fsync::Never } else { section.fsync },
+        rotate_bytes: Some(section.rotate_bytes).filter(|bytes| *bytes > 0),
+        transparency,
+        commitment_key: section.commitment_key,
+        withhold_on_failed_outcome: section.withhold_on_failed_outcome,
+    })
+}
+
+fn transparency(walk: &mut Walk<'_>, section: &AuditSection) -> Option<TransparencyConfig> {
+    let Some(directory) = section.log.clone() else {
+        for field in ["audit.log_key", "audit.checkpoint_seconds"] {
+            if walk.is_set(field) {
+                let what = "this has a meaning only together with `log`";
+                walk.conflict(field, Severity::Warning, what, "remove it, or name a directory with `log`");
+            }
+        }
+        return None;
+    };
+    let key = section.log_key.clone().unwrap_or_else(|| TransparencyConfig::key_beside(&directory));
+    Some(TransparencyConfig { directory, key, checkpoint: section.checkpoint_seconds })
+}
+
+/// What must hold between settings that are each right.
+fn check_between(walk: &mut Walk<'_>, draft: &Draft) {
+    if let (Some(gateway), Some(tls), Some(auth)) = (&draft.gateway, &draft.tls, &draft.auth) {
+        check_bind(walk, gateway, tls.is_some(), auth);
+        check_public(walk, gateway, auth);
+    }
+    if let Some(admin) = &draft.admin {
+        let reachable = admin.listen.filter(|address| !address.ip().is_loopback());
+        if let Some(address) = reachable.filter(|_| !admin.danger_allow_insecure_bind) {
+            let what = format!(
+                "other machines can reach `{address}`, which names servers and tools to anybody who asks"
+            );
+            let remedy = "listen on 127.0.0.1 or [::1]; `admin.danger_allow_insecure_bind = true` allows it nevertheless";
+            walk.conflict("admin.listen", Severity::Error, what, remedy);
+        }
+        let gateway =
+            draft.gateway.as_ref().map(|gateway| gateway.listen).filter(|address| address.port() != 0);
+        if gateway.is_some() && gateway == admin.listen {
+            walk.conflict(
+                "admin.listen",
+                Severity::Error,
+                "the gateway listens there already",
+                "use another port",
+            );
+        }
+    }
+    if draft.pins.as_ref().is_some_and(|pins| pins.trust == Trust::Signed && pins.keys.is_empty()) {
+        let what = "`signed` needs a key to believe";
+        let remedy = "name a public key in `pins.keys`; `portcullis audit key new` makes one";
+        walk.conflict("pins.trust", Severity::Error, what, remedy);
+    }
+    if let Some(limits) = &draft.limits {
+        check_limits(walk, limits);
+    }
+}
+
+fn check_bind(walk: &mut Walk<'_>, gateway: &Gateway, tls: bool, auth: &Auth) {
+    let address = gateway.listen;
+    if address.ip().is_loopback() || gateway.danger_allow_insecure_bind {
+        return;
+    }
+    let lacks = match (tls, auth) {
+        (true, Auth::Oauth(_)) => return,
+        (false, Auth::Oauth(_)) => "without TLS, so whoever is on the way can read and use every token",
+        (false, _) => "without TLS and without an authentication mode that tells callers apart",
+        (true, Auth::LoopbackUser | Auth::Dev { .. }) => {
+            "without an authentication mode that tells callers apart"
+        }
+    };
+    let what = format!("other machines can reach `{address}` {lacks}");
+    let remedy = "listen on 127.0.0.1 or [::1], or set `tls.cert`, `tls.key` and `auth.mode = \"oauth\"`; \
+                  `gateway.danger_allow_insecure_bind = true` listens nevertheless";
+    walk.conflict("gateway.listen", Severity::Error, what, remedy);
+}
+
+/// Tokens are for the URL of an endpoint, so it has to be known.
+fn check_public(walk: &mut Walk<'_>, gateway: &Gateway, auth: &Auth) {
+    if !matches!(auth, Auth::Oauth(_)) {
+        return;
+    }
+    let path = gateway.public_url.as_ref().map(|url| url.uri().path_and_query().map_or("", |it| it.as_str()));
+    let (field, what) = match path {
+        Some("" | "/") => return,
+        Some(_) => {
+            ("gateway.public_url", "access tokens are for scheme, host and port alone, and this has a path")
+        }
+        None if !gateway.listen.ip().is_unspecified() => return,
+        None => ("gateway.listen", "access tokens name the gateway's URL, and this address does not tell it"),
+    };
+    walk.conflict(
+        field,
+        Severity::Error,
+        what,
+        "set `gateway.public_url`, such as `https://mcp.example.com`",
+    );
+}
+
+fn check_limits(walk: &mut Walk<'_>, limits: &Limits) {
+    let pairs = [
+        ("connections_per_ip", limits.connections_per_ip as u128, "connections", limits.connections as u128),
+        (
+            "sessions_per_principal",
+            limits.sessions_per_principal as u128,
+            "sessions",
+            limits.sessions as u128,
+        ),
+        (
+            "request_seconds",
+            limits.request_seconds.as_millis(),
+            "total_seconds",
+            limits.total_seconds.as_millis(),
+        ),
+    ];
+    for (part, of_part, whole, of_whole) in pairs {
+        let part = format!("limits.{part}");
+        if of_part > of_whole && walk.is_set(&part) {
+            let what = format!("this is more than `limits.{whole}` and can never be reached");
+            let remedy = format!("lower it, or raise `limits.{whole}`");
+            walk.conflict(&part, Severity::Error, what, remedy);
+        }
+    }
+}
+
+/// Adds the servers of every client's file that `mcpServers` names; gives back the files.
+fn read_imports(walk: &mut Walk<'_>, root: &Table<'_>, servers: &mut Vec<Server>) -> Vec<PathBuf> {
+    let files = walk.setting(root, &MCP_SERVERS, &OneOrMore(FilePath)).unwrap_or_default();
+    for path in &files {
+        match sources::read(path) {
+            Ok(text) => read_import(walk, path, &text, servers),
+            Err(unfit) => {
+                let what = format!("`{}`: {}", unfit.file.display(), unfit.what);
+                walk.conflict(MCP_SERVERS.name, Severity::Error, what, unfit.remedy);
+            }
+        }
+    }
+    files
+}
+
+fn read_import(walk: &mut Walk<'_>, path: &Path, text: &str, servers: &mut Vec<Server>) {
+    let shown = sources::label(path);
+    let reading = match clients::read(path, text, None) {
+        Ok(reading) => reading,
+        Err(faults) => {
+            faults.into_iter().for_each(|fault| walk.report.push(fault.in_file(&shown, "")));
+            return;
+        }
+    };
+    let value = format!("{} {}", super::tree::quote(&shown.to_string_lossy()), Digest::of(text.as_bytes()));
+    for (field, fault) in reading.faults {
+        walk.report.push(fault.in_file(&shown, &field));
+    }
+    for found in reading.servers {
+        let field = found.label.clone();
+        let note = |walk: &mut Walk<'_>, fault: Fault| walk.report.push(fault.in_file(&shown, &field));
+        for text in found.notes {
+            note(walk, Fault::new(found.at, text, "say it in the policy, or ignore this").warning());
+        }
+        match found.reach {
+            Err(why) => note(
+                walk,
+                Fault::new(found.at, format!("left out: {why}"), "nothing needs to be done").warning(),
+            ),
+            Ok(_) if servers.iter().any(|server| server.name == found.name) => {
+                let what = format!("there is a server `{}` already", found.name);
+                note(walk, Fault::new(found.at, what, "rename one of the two"));
+            }
+            Ok(reach) => {
+                if has_inline_secret(&reach) {
+                    let remedy = "`portcullis import --write` moves it into a private file";
+                    note(
+                        walk,
+                        Fault::new(found.at, "this file has what may be a secret written in it", remedy)
+                            .warning(),
+                    );
+                }
+                let origin = Origin { file: shown.clone(), line: found.at.line, column: found.at.column };
+                let name = format!("server.{}.{}", found.name, MCP_SERVERS.name);
+                walk.settle(name, value.clone(), Some(origin), Applies::Live);
+                servers.extend(server::with_defaults(found.name, reach));
+            }
+        }
+    }
+}
+
+fn has_inline_secret(reach: &Reach) -> bool {
+    let inline =
+        |parameter: &Parameter| matches!(parameter, Parameter::Fetched { source: Source::Inline(_), .. });
+    match reach {
+        Reach::Command(command) => {
+            command.args.iter().any(inline) || command.env.iter().any(|(_, value)| inline(value))
+        }
+        Reach::Url(remote) => remote.headers.iter().any(|(_, value)| inline(value)),
+    }
+}

@@ -1,0 +1,359 @@
+//! One upstream server: a command that is started, or a URL that is called.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use portcullis_core::{Deed, ServerName};
+use portcullis_gateway::flow::Declared;
+use serde_json::{Value as Json, json};
+
+use super::{
+    kind::{Choice, Describe, FilePath, Flag, Kind, List, Maybe, Parsed, Place, Seconds, Whole, clip, wrong},
+    net::{self, HttpUrl},
+    parameter::Parameter,
+    parameter_kind::{Argument, ENVIRONMENT, HEADERS},
+    problem::{Fault, Severity},
+    secrecy::secret_name,
+    setting::{Section as _, Table, Walk, settings},
+    tree::{Entry, Node, Position, key},
+};
+
+/// Which HTTP transport a server speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// Found out when connecting.
+    Auto,
+    /// Streamable HTTP.
+    StreamableHttp,
+    /// HTTP+SSE of 2024-11-05.
+    Sse,
+}
+
+settings! {
+    /// One upstream MCP server. `NAME` is 1 to 64 of `a-z`, `0-9`, `-` and `_`; it is part of the server's
+    /// URL and of tool names. A server has either a `command` or a `url`.
+    pub(crate) struct ServerSection {
+        /// Whether the server is used.
+        Live enabled: bool = Flag, default "true";
+        /// Program to start, by name on the `PATH` or by path. The server speaks on its standard input and
+        /// output. Nothing is handed to a shell.
+        Live command: Option<String> = Maybe(Program);
+        /// Arguments of the command.
+        Live args: Vec<Parameter> = List(Argument);
+        /// Environment of the command. It gets these variables and a few harmless ones such as `PATH`, and
+        /// nothing else of the gateway's environment.
+        Live env: Vec<(String, Parameter)> = ENVIRONMENT;
+        /// Working directory of the command.
+        Live cwd: Option<PathBuf> = Maybe(FilePath);
+        /// Files and directories the command may read, besides its own package and the system's libraries.
+        Live sandbox_read: Vec<PathBuf> = List(FilePath);
+        /// Files and directories the command may change, besides those its arguments name.
+        Live sandbox_write: Vec<PathBuf> = List(FilePath);
+        /// Programs the command may execute, besides itself and its interpreters.
+        Live sandbox_execute: Vec<String> = List(Program);
+        /// Lets the command use the network as the gateway does, inside a sandbox that holds everything else.
+        Live danger_host_network: bool = Flag, default "false";
+        /// Runs the command without a sandbox, so that it can do whatever the gateway's user can.
+        Live danger_no_sandbox: bool = Flag, default "false";
+        /// URL of the server's MCP endpoint.
+        Live url: Option<HttpUrl> = Maybe(net::URL);
+        /// Headers sent to the server.
+        Live headers: Vec<(String, Parameter)> = HEADERS;
+        /// Which transport the URL speaks.
+        Live transport: Transport = Choice { words: &[
+            ("auto", Transport::Auto, "found out when connecting"),
+            ("streamable-http", Transport::StreamableHttp, "Streamable HTTP"),
+            ("sse", Transport::Sse, "HTTP+SSE of 2024-11-05"),
+        ] }, default r#""auto""#;
+        /// Certificate authorities, in PEM, that may vouch for the URL's host besides the system's.
+        Live ca_file: Option<PathBuf> = Maybe(FilePath);
+        /// Longest wait for the server to start or to be connected to, handshake included. A first `npx` or
+        /// `uvx` downloads.
+        Live connect_seconds: Duration = Seconds { least: 1, most: 600 }, default "60";
+        /// Longest wait for each message of an answer, instead of `limits.request_seconds`.
+        Live request_seconds: Option<Duration> = Maybe(Seconds { least: 1, most: 3600 });
+        /// Longest a request may take as a whole, instead of `limits.total_seconds`.
+        Live total_seconds: Option<Duration> = Maybe(Seconds { least: 1, most: 86_400 });
+        /// Most requests that may be under way at this server; others wait or are refused.
+        Live concurrent_requests: usize = Whole::<usize>::new("requests", 1, 10_000), default "256";
+        /// Tools whose answers hold text that others wrote, by name; `*` stands for any text. When absent it is
+        /// guessed from each definition. `portcullis check --explain` does not show guesses, `portcullis scan` does.
+        Live untrusted: Option<Vec<String>> = Maybe(List(NAMES));
+        /// Tools whose answers hold data that is not meant for everybody, in the same way.
+        Live private: Option<Vec<String>> = Maybe(List(NAMES));
+        /// Tools through which what they are given leaves, in the same way.
+        Live outward: Option<Vec<String>> = Maybe(List(NAMES));
+        /// Tools that do what cannot be taken back, in the same way.
+        Live irrevocable: Option<Vec<String>> = Maybe(List(NAMES));
+        /// File of views: narrow tools in place of the server's broad ones, as `[[view]]` tables with `name`, `tool`,
+        /// `description`, `arguments` and `passes`.
+        Live views: Option<PathBuf> = Maybe(FilePath);
+        /// Calls a URL without encryption although its host is not this machine. Whoever is on the way can then read
+        /// and change every call.
+        Live danger_allow_plain_http: bool = Flag, default "false";
+    }
+}
+
+/// Names of tools.
+const NAMES: Parsed<String> =
+    Parsed { phrase: "a name, in which `*` stands for any text", example: "get_*", parse: parse_name };
+
+fn parse_name(text: &str) -> Result<String, String> {
+    match text.chars().count() {
+        1..=128 => Ok(text.to_owned()),
+        _ => Err("is not a name of 1 to 128 characters".to_owned()),
+    }
+}
+
+/// A program, by name or by path. Only a path is relative to the file; a name is looked up.
+struct Program;
+
+impl Describe for Program {
+    fn phrase(&self) -> String {
+        "a program such as `\"npx\"`, or a path with a `/` in it".to_owned()
+    }
+
+    fn schema(&self) -> Json {
+        json!({ "type": "string", "minLength": 1 })
+    }
+}
+
+impl Kind for Program {
+    type Value = String;
+
+    fn read(&self, node: &Node, place: &Place<'_>) -> Result<String, Vec<Fault>> {
+        let Some(text) = node.text() else {
+            return Err(wrong(self, node, format!("this is {}", node.shape())));
+        };
+        if text.is_empty() || text.contains('\0') {
+            return Err(wrong(self, node, "this is not a program"));
+        }
+        if text.contains('/') {
+            return FilePath.read(node, place).map(|path| path.to_string_lossy().into_owned());
+        }
+        if text.contains(' ') {
+            let what = format!("`{}` has arguments in it, and there is no shell to part them", clip(text));
+            return Err(vec![Fault::new(node.at, what, "write the arguments into `args`")]);
+        }
+        Ok(text.to_owned())
+    }
+}
+
+/// A configured upstream server.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// Its name.
+    pub name: ServerName,
+    /// How it is reached.
+    pub reach: Reach,
+    /// Longest wait for it to start or to be connected to.
+    pub connect: Duration,
+    /// Longest wait for each message of an answer, when it differs from the limits.
+    pub request: Option<Duration>,
+    /// Longest a request may take, when it differs from the limits.
+    pub total: Option<Duration>,
+    /// Most requests under way.
+    pub concurrent_requests: usize,
+    /// What is declared about its tools.
+    pub declared: Declared,
+    /// File of views.
+    pub views: Option<PathBuf>,
+}
+
+/// How a server is reached.
+#[derive(Clone, Debug)]
+pub enum Reach {
+    /// As a process.
+    Command(Command),
+    /// Over HTTP.
+    Url(Remote),
+}
+
+/// A process to start.
+#[derive(Clone, Debug)]
+pub struct Command {
+    /// The program, by name or path.
+    pub program: String,
+    /// Its arguments.
+    pub args: Vec<Parameter>,
+    /// Variables it is given.
+    pub env: Vec<(String, Parameter)>,
+    /// Its working directory.
+    pub cwd: Option<PathBuf>,
+    /// What it may do besides what its command says.
+    pub sandbox: Sandbox,
+}
+
+/// What is listed for a command.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sandbox {
+    /// Files that may be read.
+    pub read: Vec<PathBuf>,
+    /// Files that may be changed.
+    pub write: Vec<PathBuf>,
+    /// Programs that may be executed.
+    pub execute: Vec<String>,
+    /// The network of the machine.
+    pub danger_host_network: bool,
+    /// No sandbox.
+    pub danger_none: bool,
+}
+
+/// A server on the network.
+#[derive(Clone, Debug)]
+pub struct Remote {
+    /// Its endpoint.
+    pub url: HttpUrl,
+    /// Headers it is sent.
+    pub headers: Vec<(String, Parameter)>,
+    /// Its transport.
+    pub transport: Transport,
+    /// Certificate authorities to trust besides the system's.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// Reads every `[server.NAME]` table; those that are switched off are checked and left out.
+pub(super) fn read_all(walk: &mut Walk<'_>, root: &Table<'_>) -> Vec<Server> {
+    let Some(entry) = root.entry("server") else { return Vec::new() };
+    let Some(servers) = walk.table("server", entry) else { return Vec::new() };
+    servers.entries.iter().filter_map(|entry| read_one(walk, entry)).collect()
+}
+
+fn read_one(walk: &mut Walk<'_>, entry: &Entry) -> Option<Server> {
+    let field = format!("server.{}", key(&clip(&entry.key)));
+    let name = entry.key.parse::<ServerName>().map_err(|error| {
+        walk.fault(&field, Fault::new(entry.at, error.to_string(), "rename the server"));
+    });
+    let table = walk.table(&field, entry)?;
+    let section = ServerSection::read(walk, &table);
+    let (name, section) = (name.ok()?, section?);
+    let reach = reach(walk, &table, &section)?;
+    section.enabled.then(|| section.server(name, reach))
+}
+
+/// A server of which only the name and the way to it are given.
+pub(super) fn with_defaults(name: ServerName, reach: Reach) -> Option<Server> {
+    let nowhere = Path::new("");
+    let mut walk = Walk::new(nowhere, Place { base: nowhere, home: None });
+    let table = Table { name: String::new(), at: Position::START, entries: &[] };
+    Some(ServerSection::read(&mut walk, &table)?.server(name, reach))
+}
+
+impl ServerSection {
+    fn deeds(&self) -> Vec<(Deed, Vec<String>)> {
+        let declared = [
+            (Deed::Untrusted, &self.untrusted),
+            (Deed::Private, &self.private),
+            (Deed::Outward, &self.outward),
+            (Deed::Irrevocable, &self.irrevocable),
+        ];
+        declared.into_iter().filter_map(|(deed, names)| Some((deed, names.clone()?))).collect()
+    }
+
+    fn server(&self, name: ServerName, reach: Reach) -> Server {
+        Server {
+            name,
+            reach,
+            connect: self.connect_seconds,
+            request: self.request_seconds,
+            total: self.total_seconds,
+            concurrent_requests: self.concurrent_requests,
+            declared: Declared { deeds: self.deeds() },
+            views: self.views.clone(),
+        }
+    }
+}
+
+/// Settings that go with a command only, and with a URL only.
+const WITH_COMMAND: &[&str] = &[
+    "args",
+    "env",
+    "cwd",
+    "sandbox_read",
+    "sandbox_write",
+    "sandbox_execute",
+    "danger_host_network",
+    "danger_no_sandbox",
+];
+const WITH_URL: &[&str] = &["headers", "transport", "ca_file", "danger_allow_plain_http"];
+
+fn reach(walk: &mut Walk<'_>, table: &Table<'_>, section: &ServerSection) -> Option<Reach> {
+    match (&section.command, &section.url) {
+        (Some(program), None) => refuse_strays(walk, table, WITH_URL, "url").then(|| {
+            Reach::Command(Command {
+                program: program.clone(),
+                args: section.args.clone(),
+                env: section.env.clone(),
+                cwd: section.cwd.clone(),
+                sandbox: Sandbox {
+                    read: section.sandbox_read.clone(),
+                    write: section.sandbox_write.clone(),
+                    execute: section.sandbox_execute.clone(),
+                    danger_host_network: section.danger_host_network,
+                    danger_none: section.danger_no_sandbox,
+                },
+            })
+        }),
+        (None, Some(url)) => {
+            let alone = refuse_strays(walk, table, WITH_COMMAND, "command");
+            let safe = check_url(walk, table, url, section.danger_allow_plain_http);
+            (alone && safe).then(|| {
+                Reach::Url(Remote {
+                    url: url.clone(),
+                    headers: section.headers.clone(),
+                    transport: section.transport,
+                    ca_file: section.ca_file.clone(),
+                })
+            })
+        }
+        (both, _) => {
+            let what = if both.is_some() {
+                "this server has a `command` and a `url`"
+            } else {
+                "this server has neither a `command` nor a `url`"
+            };
+            walk.fault(&table.name, Fault::new(table.at, what, "give it one of the two"));
+            None
+        }
+    }
+}
+
+/// Notes settings that have no meaning for this kind of server: whoever wrote them believes they work.
+fn refuse_strays(walk: &mut Walk<'_>, table: &Table<'_>, strays: &[&str], need: &str) -> bool {
+    let found: Vec<_> = strays.iter().filter_map(|name| table.entry(name)).collect();
+    for entry in &found {
+        let what = format!("this has a meaning only together with `{need}`");
+        walk.fault(&format!("{}.{}", table.name, entry.key), Fault::new(entry.at, what, "remove it"));
+    }
+    found.is_empty()
+}
+
+fn check_url(walk: &mut Walk<'_>, table: &Table<'_>, url: &HttpUrl, plain_allowed: bool) -> bool {
+    let field = format!("{}.url", table.name);
+    let exposed = !url.is_https() && !url.is_loopback();
+    if exposed && !plain_allowed {
+        let what = format!("`{url}` would be called without encryption");
+        walk.conflict(
+            &field,
+            Severity::Error,
+            what,
+            "use https; `danger_allow_plain_http = true` allows it nevertheless",
+        );
+    }
+    let credential = url.query_names().find(|name| secret_name(name)).map(str::to_owned);
+    if let Some(name) = &credential {
+        let what = format!(
+            "the query parameter `{}` looks like a secret, and URLs are written down in many places",
+            clip(name)
+        );
+        walk.conflict(
+            &field,
+            Severity::Error,
+            what,
+            "send it as a header: headers = { Authorization = { file = \"path\", prefix = \"Bearer \" } }",
+        );
+    }
+    (!exposed || plain_allowed) && credential.is_none()
+}

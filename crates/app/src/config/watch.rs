@@ -1,0 +1,228 @@
+//! Reads the configuration again when one of its files changes, or on `SIGHUP`.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+use portcullis_core::Digest;
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::mpsc,
+};
+
+use super::{Auth, Config, Loaded, Parameter, Reach, Report, Source, issuer::Keys, load};
+
+/// Editors and deployment tools write in several steps; nothing is read until they have been quiet this long.
+const QUIET: Duration = Duration::from_millis(200);
+
+/// What a change led to.
+#[derive(Debug)]
+pub enum Reload {
+    /// The new configuration is valid and can take over.
+    New(Box<Loaded>),
+    /// The new configuration has these mistakes, so the old one stays in force.
+    Kept(Report),
+}
+
+/// Why changes cannot be watched.
+#[derive(Debug, thiserror::Error)]
+#[error("changes of `{place}` cannot be watched: {reason}")]
+pub struct WatchError {
+    place: String,
+    reason: String,
+}
+
+/// A watch over every file a configuration depends on.
+#[derive(Debug)]
+pub struct Watch {
+    file: PathBuf,
+    watched: Vec<PathBuf>,
+    /// What the files held when they were last read. Events only say that something happened nearby; this
+    /// decides whether it concerns us.
+    seen: Vec<Option<Digest>>,
+    watcher: RecommendedWatcher,
+    changed: mpsc::Receiver<()>,
+    hangup: Signal,
+}
+
+impl Watch {
+    /// Watches the files of `config`.
+    ///
+    /// # Errors
+    /// [`WatchError`] when the system offers no notification, or none for one of the directories.
+    pub fn start(config: &Config) -> Result<Self, WatchError> {
+        let failed = |reason: String| WatchError { place: config.file.display().to_string(), reason };
+        let (tell, changed) = mpsc::channel(1);
+        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            // Reading the files is itself an event, and must not lead to reading them again.
+            if !event.is_ok_and(|event| event.kind.is_access()) {
+                // A full channel already says that something changed.
+                let _ = tell.try_send(());
+            }
+        });
+        let watcher = watcher.map_err(|error| failed(error.to_string()))?;
+        let hangup = signal(SignalKind::hangup()).map_err(|error| failed(error.to_string()))?;
+        let mut watch = Self {
+            file: config.file.clone(),
+            watched: Vec::new(),
+            seen: Vec::new(),
+            watcher,
+            changed,
+            hangup,
+        };
+        watch.follow(config)?;
+        Ok(watch)
+    }
+
+    /// Waits for the next change and says what it led to. Cancel-safe.
+    pub async fn next(&mut self) -> Reload {
+        loop {
+            let asked = tokio::select! {
+                _ = self.hangup.recv() => true,
+                _ = self.changed.recv() => false,
+            };
+            while tokio::time::timeout(QUIET, self.changed.recv()).await.is_ok_and(|event| event.is_some()) {}
+            let now = contents(&self.watched);
+            if asked || now != self.seen {
+                self.seen = now;
+                return self.reload();
+            }
+        }
+    }
+
+    fn reload(&mut self) -> Reload {
+        // A directory that was replaced has lost its watch.
+        let _ = self.watch_directories();
+        match load(&self.file) {
+            Ok(loaded) => {
+                // What cannot be watched is still read again on SIGHUP.
+                let _ = self.follow(&loaded.config);
+                Reload::New(Box::new(loaded))
+            }
+            Err(report) => Reload::Kept(report),
+        }
+    }
+
+    fn follow(&mut self, config: &Config) -> Result<(), WatchError> {
+        self.watched = config.dependencies();
+        self.seen = contents(&self.watched);
+        self.watch_directories()
+    }
+
+    /// Directories, because a file that is replaced is no longer the file that was watched.
+    fn watch_directories(&mut self) -> Result<(), WatchError> {
+        let directories: BTreeSet<&Path> = self.watched.iter().filter_map(|path| path.parent()).collect();
+        for directory in directories.iter().filter(|directory| directory.is_dir()) {
+            self.watcher.watch(directory, RecursiveMode::NonRecursive).map_err(|error| WatchError {
+                place: directory.display().to_string(),
+                reason: error.to_string(),
+            })?;
+        }
+        Ok(())
+    }
+}
+
+impl Config {
+    /// Every file whose content matters to a running gateway.
+    pub fn dependencies(&self) -> Vec<PathBuf> {
+        let mut files = self.sources.clone();
+        files.extend(self.policy.files.iter().cloned());
+        files.extend(self.tls.iter().flat_map(|tls| [tls.cert.clone(), tls.key.clone()]));
+        files.push(self.revocations.clone());
+        if let Auth::Oauth(oauth) = &self.auth {
+            files.extend(oauth.issuers.iter().filter_map(|issuer| match &issuer.keys {
+                Keys::File(file) => Some(file.clone()),
+                Keys::Discovered { ca_file, .. } => ca_file.clone(),
+            }));
+        }
+        for server in &self.servers {
+            files.extend(server.views.clone());
+            let parameters: Vec<&Parameter> = match &server.reach {
+                Reach::Command(command) => {
+                    command.args.iter().chain(command.env.iter().map(|(_, value)| value)).collect()
+                }
+                Reach::Url(remote) => {
+                    files.extend(remote.ca_file.clone());
+                    remote.headers.iter().map(|(_, value)| value).collect()
+                }
+            };
+            files.extend(parameters.into_iter().filter_map(|parameter| match parameter {
+                Parameter::Fetched { source: Source::File(path), .. } => Some(path.clone()),
+                _ => None,
+            }));
+        }
+        files.sort();
+        files.dedup();
+        files
+    }
+}
+
+fn contents(files: &[PathBuf]) -> Vec<Option<Digest>> {
+    files.iter().map(|path| std::fs::read(path).ok().map(|bytes| Digest::of(&bytes))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
+    use std::fs;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    async fn next(watch: &mut Watch) -> Reload {
+        tokio::time::timeout(PATIENCE, watch.next()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn changes_of_every_file_are_noticed_and_bad_ones_keep_the_old() {
+        let directory = std::env::temp_dir().join(format!("portcullis-watch-{}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        let file = directory.join("portcullis.toml");
+        let policy = directory.join("policy.cedar");
+        fs::write(&file, "[limits]\njson_depth = 10\n").unwrap();
+        fs::write(&policy, "").unwrap();
+        let old = load(&file).unwrap().config;
+        let mut watch = Watch::start(&old).unwrap();
+
+        fs::write(&file, "[limits]\njson_depth = 20\n[gateway]\nlisten = \"127.0.0.1:1\"\n").unwrap();
+        let Reload::New(new) = next(&mut watch).await else { panic!("a valid file was refused") };
+        assert_eq!(new.config.limits.json_depth, 20);
+        assert_eq!(old.needs_restart(&new.config), ["gateway.listen"]);
+        assert_ne!(old.digest(), new.config.digest());
+
+        fs::write(&file, "[limits]\njson_deep = 20\n").unwrap();
+        let Reload::Kept(report) = next(&mut watch).await else { panic!("a mistake was accepted") };
+        assert!(report.to_string().contains("json_depth"), "{report}");
+
+        // Replaced rather than written, as editors do.
+        fs::write(directory.join("new"), "[limits]\njson_depth = 30\n").unwrap();
+        fs::rename(directory.join("new"), &file).unwrap();
+        let Reload::New(new) = next(&mut watch).await else { panic!("a valid file was refused") };
+        assert_eq!(new.config.limits.json_depth, 30);
+
+        fs::write(&policy, "// changed\n").unwrap();
+        assert!(matches!(next(&mut watch).await, Reload::New(_)));
+        fs::remove_dir_all(&directory).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_hangup_reads_again_although_nothing_changed() {
+        let directory = std::env::temp_dir().join(format!("portcullis-hangup-{}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        let file = directory.join("portcullis.toml");
+        fs::write(&file, "").unwrap();
+        let mut watch = Watch::start(&load(&file).unwrap().config).unwrap();
+        let own = i32::try_from(std::process::id()).unwrap();
+        rustix::process::kill_process(
+            rustix::process::Pid::from_raw(own).unwrap(),
+            rustix::process::Signal::HUP,
+        )
+        .unwrap();
+        assert!(matches!(next(&mut watch).await, Reload::New(_)));
+        fs::remove_dir_all(&directory).unwrap();
+    }
+}

@@ -1,0 +1,93 @@
+//! What each server that is a command may do, settled before it is started.
+
+use std::path::PathBuf;
+
+use portcullis_core::{Boundary, ControlId, ControlRun, RunState, ServerName};
+use portcullis_sandbox::{Asked, Plan, control_groups, infer};
+
+use crate::compose::{Fetched, Upstream};
+
+/// A command as it will be started.
+pub(crate) struct Confined {
+    pub(crate) program: PathBuf,
+    pub(crate) args: Vec<String>,
+    pub(crate) boundary: Boundary,
+    settled: Settled,
+}
+
+enum Settled {
+    Contained { plan: Box<Plan>, groups: Option<&'static str> },
+    Refused(String),
+    DangerNone,
+}
+
+/// Settles it; `None` for servers on the network.
+pub(crate) fn confine(server: &Upstream) -> Option<Confined> {
+    let Fetched::Command { program, args, env, cwd, sandbox } = &server.reach else { return None };
+    let as_written =
+        |boundary, settled| Confined { program: program.into(), args: args.clone(), boundary, settled };
+    if sandbox.danger_none {
+        return Some(as_written(Boundary::DangerNone, Settled::DangerNone));
+    }
+    let own_path = env.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.expose().to_vec());
+    let own_path = own_path.and_then(|path| String::from_utf8(path).ok()).map(Into::into);
+    let asked = Asked {
+        program: program.clone(),
+        args: args.clone(),
+        env: env.iter().map(|(name, _)| name.clone()).collect(),
+        cwd: cwd.clone().or_else(|| std::env::current_dir().ok()).unwrap_or_default(),
+        path: own_path.or_else(|| std::env::var_os("PATH")).unwrap_or_default(),
+        read: sandbox.read.clone(),
+        write: sandbox.write.clone(),
+        execute: sandbox.execute.clone(),
+        danger_host_network: sandbox.danger_host_network,
+    };
+    Some(match infer(&asked) {
+        Ok(inferred) => Confined {
+            program: inferred.program,
+            args: inferred.args,
+            boundary: Boundary::Plan(inferred.plan.to_text().into()),
+            settled: Settled::Contained { plan: Box::new(inferred.plan), groups: control_groups() },
+        },
+        Err(fault) => {
+            as_written(Boundary::Unsettled(fault.to_string().into()), Settled::Refused(fault.to_string()))
+        }
+    })
+}
+
+impl Confined {
+    /// For the user, before the server is started.
+    pub(crate) fn described(&self, name: &ServerName) -> String {
+        match &self.settled {
+            Settled::Contained { plan, groups } => {
+                let unlimited =
+                    if groups.is_none() { "\nmemory and processor time are not limited here" } else { "" };
+                format!("`{name}` runs in a sandbox and\n{plan}{unlimited}")
+            }
+            Settled::Refused(reason) => format!(
+                "`{name}` will not be started, because no sandbox can be made for it: {reason}; `danger_no_sandbox` \
+                 starts it without one"
+            ),
+            Settled::DangerNone => format!("`{name}` runs without a sandbox and can do whatever you can"),
+        }
+    }
+
+    /// For every record of what it is asked.
+    pub(crate) fn run(&self) -> ControlRun {
+        let (state, reason) = match &self.settled {
+            Settled::Contained { plan, groups } => {
+                let groups = groups.unwrap_or("none: memory and processor time are not limited");
+                let (state, network) = match plan.danger_host_network {
+                    false => (RunState::Ran, ""),
+                    true => (RunState::Degraded, "danger_host_network: uses the machine's network; "),
+                };
+                (state, format!("{network}kernel tier, plan {}, control groups {groups}", plan.digest()))
+            }
+            Settled::Refused(reason) => (RunState::Degraded, format!("not started: {reason}")),
+            Settled::DangerNone => {
+                (RunState::Degraded, "danger_no_sandbox: runs without a sandbox".to_owned())
+            }
+        };
+        ControlRun { control: ControlId::Iso01, state, reason: Some(reason.into()) }
+    }
+}

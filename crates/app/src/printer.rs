@@ -1,0 +1,123 @@
+//! The only writer to standard output and standard error.
+
+use std::io::{self, IsTerminal as _, Write};
+
+use serde::Serialize;
+
+/// Writes what commands have to say: results to standard output, everything about them to standard error.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Printer {
+    colour: bool,
+}
+
+/// Red, yellow and green, in the terminal's own shades.
+#[derive(Clone, Copy, Debug)]
+enum Colour {
+    Red = 31,
+    Yellow = 33,
+    Green = 32,
+}
+
+impl Printer {
+    /// A printer that colours its labels when standard error is a terminal and `NO_COLOR` is not set.
+    pub(crate) fn new() -> Self {
+        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self { colour: !refused && io::stderr().is_terminal() }
+    }
+
+    /// A line of the result.
+    pub(crate) fn line(&self, text: &str) {
+        emit(&mut io::stdout(), &format!("{}\n", printable(text)));
+    }
+
+    /// A whole document of our own making as the result, byte for byte: Markdown, TOML, a script.
+    pub(crate) fn document(&self, text: &str) {
+        emit(&mut io::stdout(), text);
+    }
+
+    /// The result for programs.
+    pub(crate) fn json(&self, value: &impl Serialize) {
+        // What we serialise has string keys and no failing parts; should it fail, the exit status says so.
+        let text =
+            serde_json::to_string_pretty(value).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"));
+        emit(&mut io::stdout(), &format!("{text}\n"));
+    }
+
+    /// What happens meanwhile.
+    pub(crate) fn status(&self, text: &str) {
+        emit(&mut io::stderr(), &format!("{}\n", printable(text)));
+    }
+
+    /// Something that was done.
+    pub(crate) fn done(&self, text: &str) {
+        self.labelled(Colour::Green, "done", text, None);
+    }
+
+    /// Something to know that stops nothing.
+    pub(crate) fn warning(&self, text: &str, remedy: Option<&str>) {
+        self.labelled(Colour::Yellow, "warning", text, remedy);
+    }
+
+    /// Something that stopped the command.
+    pub(crate) fn error(&self, text: &str, remedy: Option<&str>) {
+        self.labelled(Colour::Red, "error", text, remedy);
+    }
+
+    /// A command-line library's own message.
+    pub(crate) fn usage(&self, error: &clap::Error) {
+        let styled = error.render();
+        let text = if self.colour { styled.ansi().to_string() } else { styled.to_string() };
+        if error.use_stderr() { emit(&mut io::stderr(), &text) } else { emit(&mut io::stdout(), &text) }
+    }
+
+    fn labelled(&self, colour: Colour, label: &str, text: &str, remedy: Option<&str>) {
+        let label =
+            if self.colour { format!("\x1b[1;{}m{label}\x1b[0m", colour as u8) } else { label.to_owned() };
+        let remedy = remedy.map(|remedy| format!("  remedy: {}\n", printable(remedy))).unwrap_or_default();
+        emit(&mut io::stderr(), &format!("{label}: {}\n{remedy}", printable(text)));
+    }
+}
+
+/// Writes and does not mind a reader that has gone away.
+fn emit(stream: &mut dyn Write, text: &str) {
+    let _ = stream.write_all(text.as_bytes());
+    let _ = stream.flush();
+}
+
+/// The text without what would move a terminal's cursor, change its colours or reverse its reading
+/// direction: names come from files that others wrote.
+fn printable(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    for character in text.chars() {
+        if misleads(character) && !matches!(character, '\n' | '\t') {
+            clean.extend(character.escape_unicode());
+        } else {
+            clean.push(character);
+        }
+    }
+    clean
+}
+
+/// Whether a character can make a reader see something else than what is there.
+pub(crate) fn misleads(character: char) -> bool {
+    let turns =
+        matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    turns || character.is_control()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_reaches_the_terminal_that_could_fool_its_reader() {
+        for (text, expected) in [
+            ("plain é\n\tx", "plain é\n\tx"),
+            ("\x1b[31mred\x07", "\\u{1b}[31mred\\u{7}"),
+            ("a\rb", "a\\u{d}b"),
+            ("evil\u{202e}txt", "evil\\u{202e}txt"),
+        ] {
+            assert_eq!(printable(text), expected);
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! From a deployment to a snapshot. A reload builds the next one, keeping the servers it does not change.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use portcullis_audit::{Fsync, JsonLinesOptions};
+use portcullis_core::{Clock, ControlId, Digest, Launcher, Pins, wire};
+use portcullis_gateway::{
+    FetchLimits, Server, SessionLimits, Settings, Snapshot,
+    outbound::Timing,
+    upstream::{Endpoint, HttpMode, Observer, Program, Server as UpstreamServer, ServerConfig, Transport},
+};
+use portcullis_identity::Authenticator;
+use portcullis_inspect::{Inspector, InspectorOptions, MessageLimits};
+use portcullis_policy::{Authoriser, Options};
+
+use crate::{
+    approvals::ApprovalFiles,
+    compose::{Deployment, Fetched, Upstream as Configured},
+    config::{self, Config},
+    confine::{Confined, confine},
+    printer::Printer,
+};
+
+/// Controls that must be there for the gateway to start.
+const REQUIRED: &[ControlId] =
+    &[ControlId::Net05, ControlId::Ti01, ControlId::Ti02, ControlId::Ti03, ControlId::Ti04];
+
+/// Builds snapshots.
+#[derive(Clone)]
+pub(super) struct Builder {
+    launcher: Arc<dyn Launcher>,
+    clock: Arc<dyn Clock>,
+    observer: Observer,
+    pins: Arc<dyn Pins>,
+    printer: Printer,
+}
+
+impl Builder {
+    pub(super) fn new(
+        launcher: Arc<dyn Launcher>,
+        clock: Arc<dyn Clock>,
+        observer: Observer,
+        pins: Arc<dyn Pins>,
+        printer: Printer,
+    ) -> Self {
+        Self { launcher, clock, observer, pins, printer }
+    }
+
+    pub(super) fn snapshot(
+        &self,
+        deployment: &Deployment,
+        previous: Option<&Snapshot>,
+    ) -> Result<Snapshot, String> {
+        let config = &deployment.config;
+        let options = InspectorOptions {
+            required: REQUIRED.to_vec(),
+            limits: message_limits(&config.limits),
+            content: config.content,
+            data: config.data.policy,
+            canaries: deployment.canaries.clone(),
+            ..InspectorOptions::default()
+        };
+        let mut servers = BTreeMap::new();
+        for configured in &deployment.servers {
+            servers.insert(configured.name.clone(), self.server(configured, config, previous)?);
+        }
+        Ok(Snapshot {
+            authenticator: Authenticator::new(&deployment.auth).without(deployment.revoked.clone()),
+            authoriser: Authoriser::new(deployment.policies.clone(), Options::default())
+                .map_err(|e| e.to_string())?,
+            inspector: Inspector::new(options).map_err(|e| e.to_string())?,
+            pins: self.pins.clone(),
+            approvals: Arc::new(ApprovalFiles::new(config.pins.directory.with_file_name("approvals"))),
+            servers,
+            settings: settings(config),
+            config_digest: deployment.digest,
+        })
+    }
+
+    /// The server of the previous snapshot when it would come out the same, with its links and lists.
+    fn server(
+        &self,
+        configured: &Configured,
+        config: &Config,
+        previous: Option<&Snapshot>,
+    ) -> Result<Arc<Server>, String> {
+        let fingerprint = fingerprint(configured, config);
+        if let Some(same) =
+            previous.and_then(|p| p.servers.get(&configured.name)).filter(|s| s.fingerprint == fingerprint)
+        {
+            return Ok(same.clone());
+        }
+        let confined = confine(configured);
+        if let Some(confined) = &confined {
+            self.printer.status(&confined.described(&configured.name));
+        }
+        let server_config = server_config(configured, confined.as_ref(), &config.limits);
+        let timing = Timing { idle: server_config.request_timeout, total: server_config.total_timeout };
+        let upstream = UpstreamServer::new(
+            server_config,
+            self.launcher.clone(),
+            self.observer.clone(),
+            self.clock.clone(),
+        )
+        .map_err(|e| format!("server `{}`: {e}", configured.name))?;
+        let server = Server::new(configured.name.clone(), Arc::new(upstream), timing, fingerprint);
+        Ok(Arc::new(Server {
+            declared: configured.server.declared.clone(),
+            views: configured.views.clone(),
+            isolation: confined.map(|confined| confined.run()),
+            ..server
+        }))
+    }
+}
+
+/// Everything a server's behaviour depends on: its settings, and digests of the secrets they lead to, so that a
+/// rotated one reaches it.
+fn fingerprint(configured: &Configured, config: &Config) -> String {
+    let own = format!("server.{}.", configured.name);
+    let wanted = |s: &&config::Settled| s.name.starts_with(&own) || s.name.starts_with("limits.");
+    let settings: String =
+        config.settled.iter().filter(wanted).map(|s| format!("{}={}\n", s.name, s.value)).collect();
+    let secrets: Vec<&[u8]> = match &configured.reach {
+        Fetched::Command { env, .. } => env.iter().map(|(_, secret)| secret.expose()).collect(),
+        Fetched::Url { headers, .. } => headers.iter().map(|(_, secret)| secret.expose()).collect(),
+    };
+    format!("{settings}{}{:?}", Digest::of_parts(secrets), configured.views)
+}
+
+fn server_config(
+    configured: &Configured,
+    confined: Option<&Confined>,
+    limits: &config::Limits,
+) -> ServerConfig {
+    let transport = match &configured.reach {
+        Fetched::Command { program, args, env, cwd, .. } => Transport::Stdio(match confined {
+            Some(confined) => Program {
+                command: confined.program.clone(),
+                args: confined.args.clone(),
+                env: env.clone(),
+                cwd: cwd.clone(),
+                boundary: confined.boundary.clone(),
+            },
+            // Not settled: it will not be started.
+            None => Program { command: program.into(), args: args.clone(), ..Program::default() },
+        }),
+        Fetched::Url { url, headers, ca_file, transport } => Transport::Http(Endpoint {
+            url: url.uri().clone(),
+            headers: headers.clone(),
+            ca_file: ca_file.clone(),
+            mode: match transport {
+                config::Transport::Auto => HttpMode::Auto,
+                config::Transport::StreamableHttp => HttpMode::Streamable,
+                config::Transport::Sse => HttpMode::Sse,
+            },
+        }),
+    };
+    let server = &configured.server;
+    ServerConfig {
+        connect_timeout: server.connect,
+        request_timeout: server.request.unwrap_or(limits.request_seconds),
+        total_timeout: server.total.unwrap_or(limits.total_seconds),
+        idle_close: limits.idle_seconds,
+        max_message_bytes: limits.response_bytes,
+        max_message_values: message_limits(limits).response.max_nodes,
+        max_in_flight: server.concurrent_requests,
+        // One for each session there may be, and some for stateless callers.
+        max_links: limits.sessions.saturating_add(64),
+        ..ServerConfig::new(configured.name.clone(), transport)
+    }
+}
+
+fn message_limits(limits: &config::Limits) -> MessageLimits {
+    let both = wire::Limits {
+        max_bytes: limits.body_bytes,
+        max_depth: limits.json_depth,
+        max_string: limits.json_string_bytes,
+        max_members: limits.json_members,
+        max_nodes: limits.json_nodes,
+    };
+    let response = wire::Limits {
+        max_bytes: limits.response_bytes,
+        max_string: limits.json_string_bytes.max(limits.response_bytes),
+        max_nodes: limits.json_nodes.max(MessageLimits::default().response.max_nodes),
+        ..both
+    };
+    MessageLimits { request: both, response }
+}
+
+fn settings(config: &Config) -> Settings {
+    let limits = &config.limits;
+    Settings {
+        floor: config.protocol.floor,
+        lists: FetchLimits { items: limits.list_items, ..FetchLimits::default() },
+        sessions: SessionLimits {
+            total: limits.sessions,
+            per_principal: limits.sessions_per_principal,
+            idle_ms: u64::try_from(limits.idle_seconds.as_millis()).unwrap_or(u64::MAX),
+        },
+        ..Settings::default()
+    }
+}
+
+/// How the log is kept.
+pub(super) fn log_options(config: &Config) -> JsonLinesOptions {
+    JsonLinesOptions {
+        fsync: match config.audit.fsync {
+            config::Fsync::Always => Fsync::Always,
+            config::Fsync::Interval(interval) => Fsync::Interval(interval),
+            config::Fsync::Never => Fsync::DangerNever,
+        },
+        rotate_bytes: config.audit.rotate_bytes,
+        ..JsonLinesOptions::new(&config.audit.file)
+    }
+}
+
+/// Settings in force that weaken security, by name and value. A secret written into the file itself is named
+/// without its value.
+pub(super) fn dangers(config: &Config) -> impl Iterator<Item = String> + '_ {
+    let set = config.settled.iter().filter(|s| s.origin.is_some() && s.value != "false");
+    set.filter_map(|s| {
+        match (
+            s.name.contains("danger") || s.value.contains("danger_pass"),
+            s.value.contains("danger_inline"),
+        ) {
+            (_, true) => Some(format!("{} has a `danger_inline` secret", s.name)),
+            (true, false) => Some(format!("{} = {}", s.name, s.value)),
+            (false, false) => None,
+        }
+    })
+}
+
+/// The name of this machine, as far as it can stand in a record id.
+pub(crate) fn node_name() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().to_lowercase();
+    let allowed = |c: &char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | '_');
+    let name: String = name.chars().filter(allowed).take(64).collect();
+    if name.is_empty() { "node".to_owned() } else { name }
+}

@@ -1,0 +1,91 @@
+//! The logs of a running gateway: the lines, and the tree that follows them.
+
+use std::{path::Path, sync::Arc};
+
+use portcullis_audit::{
+    EventKind, Health, JsonLines, JsonLinesOptions, Recorder, TransparencyLog, TransparencyLogError,
+    TransparencyLogOptions, tlog::KeyFileFault,
+};
+use portcullis_core::Clock;
+use tokio_util::sync::CancellationToken;
+
+use super::build;
+use crate::{
+    config::{Config, TransparencyConfig},
+    exit::{Exit, Failure},
+};
+
+/// Where records go.
+#[derive(Clone)]
+pub(super) struct Logs {
+    pub(super) lines: Arc<JsonLines>,
+    pub(super) tree: Option<Arc<TransparencyLog>>,
+}
+
+impl Logs {
+    pub(super) fn open(config: &Config, clock: &Arc<dyn Clock>) -> Result<Self, Failure> {
+        let transparency = config.audit.transparency.as_ref();
+        let options = JsonLinesOptions { followed: transparency.is_some(), ..build::log_options(config) };
+        let lines = JsonLines::open(options, clock.clone()).map_err(|e| {
+            Failure::new(Exit::Usage, e.to_string())
+                .remedy("name another file with `audit.file` or `--record`, or free this one")
+        })?;
+        let lines = Arc::new(lines);
+        let tree = transparency.map(|wanted| tree(wanted, &lines, clock)).transpose()?;
+        Ok(Self { lines, tree: tree.map(Arc::new) })
+    }
+
+    /// Writes what was accepted, signs the last checkpoint, and waits for that.
+    pub(super) fn shutdown(&self) -> Result<(), Failure> {
+        let failed = |what: String| Failure::new(Exit::Findings, what);
+        match &self.tree {
+            Some(tree) => tree.shutdown().map_err(|e| failed(e.to_string())),
+            None => self.lines.shutdown().map_err(|e| failed(e.to_string())),
+        }
+    }
+
+    /// Records when the tree falls behind its lines and when it does not any more.
+    pub(super) async fn watch(self, recorder: Recorder, stop: CancellationToken) {
+        let Some(tree) = &self.tree else { return };
+        let mut health = tree.health();
+        while let Some(Ok(())) = stop.run_until_cancelled(health.changed()).await {
+            let (kind, detail) = match health.borrow_and_update().clone() {
+                Health::Working => {
+                    (EventKind::Restored, "checkpoints of the transparency log are signed again".to_owned())
+                }
+                Health::Failing { reason, .. } => (EventKind::Degraded, reason),
+            };
+            // The lines are another file: what cannot be written there refuses its call.
+            let _ = recorder.event(kind, Some("audit.log".to_owned()), detail);
+        }
+    }
+}
+
+fn tree(
+    wanted: &TransparencyConfig,
+    lines: &Arc<JsonLines>,
+    clock: &Arc<dyn Clock>,
+) -> Result<TransparencyLog, Failure> {
+    let options = TransparencyLogOptions {
+        interval: wanted.checkpoint,
+        ..TransparencyLogOptions::new(&wanted.directory, &wanted.key)
+    };
+    TransparencyLog::open(options, lines.clone(), clock.clone()).map_err(|error| {
+        let remedy = remedy(&error, &wanted.key);
+        Failure::new(Exit::Usage, error.to_string()).remedy(remedy)
+    })
+}
+
+fn remedy(error: &TransparencyLogError, key: &Path) -> String {
+    match error {
+        TransparencyLogError::Keys(KeyFileFault::Io { error, .. })
+            if error.kind() == std::io::ErrorKind::NotFound =>
+        {
+            format!("`portcullis audit key new {}` makes the log's keys", key.display())
+        }
+        TransparencyLogError::Keys(_) => {
+            format!("check `{}`, or name another file with `audit.log_key`", key.display())
+        }
+        _ => "name another directory with `audit.log`, or free this one".to_owned(),
+    }
+}

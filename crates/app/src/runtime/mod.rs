@@ -1,0 +1,173 @@
+//! A running gateway: everything of a deployment put together, and its orderly end.
+
+pub(crate) mod ask;
+mod build;
+mod hangup;
+mod http;
+mod logs;
+mod observe;
+mod reload;
+mod switch;
+
+use std::{sync::Arc, time::Duration};
+
+use portcullis_audit::{CommitmentKey, Digests, EventKind, JsonLines, Recorder, RecorderOptions};
+use portcullis_core::{Clock, RunState, Sink, SystemClock};
+use portcullis_gateway::{
+    Gateway, Snapshot,
+    ingress::stdio::{self, StdioOptions},
+};
+use portcullis_sandbox::ProcessLauncher;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    compose::{Deployment, Door},
+    exit::{Exit, Failure, Outcome},
+    pins::{self, PinFiles},
+    printer::Printer,
+    stops::StopDirectory,
+};
+use build::Builder;
+pub(crate) use build::node_name;
+use logs::Logs;
+use switch::KillSwitch;
+
+/// How often idle sessions and held calls are looked for.
+const SWEEP: Duration = Duration::from_secs(5);
+
+/// Serves until the gateway is told to stop, or its client is gone.
+pub(crate) fn serve(deployment: Deployment, door: Door, printer: &Printer) -> Outcome {
+    let runtime = runtime()?;
+    let outcome = runtime.block_on(run(deployment, door, printer));
+    // Standard input is read by a thread that only its next line would wake.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// One thread on a machine with one processor for us, where more would only take turns.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut builder = match threads {
+        1 => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    builder
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::new(Exit::Usage, format!("no runtime could be started: {e}")))
+}
+
+async fn run(deployment: Deployment, door: Door, printer: &Printer) -> Outcome {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let logs = Logs::open(&deployment.config, &clock)?;
+    let recorder = recorder(&deployment, logs.lines.clone(), &clock)?;
+    let launcher = ProcessLauncher::new()
+        .map_err(|e| Failure::new(Exit::Usage, format!("servers could not be supervised: {e}")))?;
+    let pins = PinFiles::new(&deployment.config.pins);
+    let observer = observe::observer(recorder.clone(), *printer);
+    let builder = Builder::new(Arc::new(launcher), clock.clone(), observer, Arc::new(pins.clone()), *printer);
+    let snapshot = builder.snapshot(&deployment, None).map_err(|what| Failure::new(Exit::Usage, what))?;
+    note_start(&recorder, &deployment, &snapshot);
+    let gateway = Gateway::new(snapshot, recorder.clone(), clock.clone());
+    // Before the first call: what was stopped stays stopped.
+    let stops = StopDirectory::at(&deployment.config.stop.directory);
+    let switch = KillSwitch::new(stops, gateway.clone(), clock, *printer);
+    let stop = CancellationToken::new();
+    tokio::spawn(switch.clone().follow(stop.clone()));
+    let background = tokio::spawn(sweep(gateway.clone(), stop.clone()));
+    let decisions = tokio::spawn(pins::follow(pins, gateway.clone(), stop.clone()));
+    let signals = tokio::spawn(stop_on_signal(stop.clone()));
+    tokio::spawn(logs.clone().watch(recorder.clone(), stop.clone()));
+    let outcome = match door {
+        Door::Stdio => pipes(&gateway, &deployment, &stop).await,
+        Door::Http => http::serve(&gateway, &builder, deployment, &logs, &switch, &stop, printer).await,
+    };
+    stop.cancel();
+    gateway.close().await;
+    background.abort();
+    decisions.abort();
+    signals.abort();
+    // An event that cannot be written cannot be helped any more.
+    let _ = recorder.event_durable(EventKind::Stopped, None, "stopped in order".to_owned()).await;
+    logs.shutdown()?;
+    outcome
+}
+
+fn recorder(
+    deployment: &Deployment,
+    log: Arc<JsonLines>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Recorder, Failure> {
+    let sink: Arc<dyn Sink> = log;
+    let key = CommitmentKey::open(&deployment.config.audit.commitment_key).map_err(|e| {
+        Failure::new(Exit::Usage, e.to_string()).remedy("name another file with `audit.commitment_key`")
+    })?;
+    let options = RecorderOptions {
+        commitment_key: Some(Arc::new(key)),
+        withhold_on_failed_outcome: deployment.config.audit.withhold_on_failed_outcome,
+        ..RecorderOptions::new(build::node_name())
+    };
+    let digests = Digests {
+        policy: Some(deployment.policies.digest()),
+        config: Some(deployment.digest),
+        ..Digests::default()
+    };
+    Recorder::new(sink, clock.clone(), options, digests).map_err(|e| Failure::new(Exit::Usage, e.to_string()))
+}
+
+/// What is in force, and what is weaker than it should be, is the first thing on record.
+fn note_start(recorder: &Recorder, deployment: &Deployment, snapshot: &Snapshot) {
+    let policy = snapshot.authoriser.digest();
+    let version = env!("CARGO_PKG_VERSION");
+    let detail = format!("portcullis {version}, configuration {}, policy {policy}", deployment.digest);
+    let key = recorder.commitment_key_id().unwrap_or("none");
+    let commitments = format!("requests are committed to as received, with HMAC-SHA-256 and key {key}");
+    let mut notes = vec![(EventKind::Started, format!("{detail}; {commitments}"))];
+    notes.extend(build::dangers(&deployment.config).map(|danger| (EventKind::Danger, danger)));
+    let isolation = snapshot.servers.values().filter_map(|server| Some((server, server.isolation.as_ref()?)));
+    notes.extend(isolation.filter(|(_, run)| run.state != RunState::Ran).map(|(server, run)| {
+        (EventKind::Degraded, format!("`{}`: {}", server.name, run.reason.as_deref().unwrap_or_default()))
+    }));
+    for (kind, detail) in notes {
+        // The first decision that cannot be recorded refuses its call; no need to fail twice.
+        let _ = recorder.event(kind, None, detail);
+    }
+}
+
+async fn pipes(gateway: &Arc<Gateway>, deployment: &Deployment, stop: &CancellationToken) -> Outcome {
+    let endpoint = match deployment.servers.as_slice() {
+        [only] => Some(only.name.clone()),
+        _ => None,
+    };
+    let options = StdioOptions { endpoint, line_bytes: deployment.config.limits.body_bytes };
+    let served = stdio::serve(gateway, options, tokio::io::stdin(), tokio::io::stdout());
+    tokio::select! {
+        () = stop.cancelled() => Ok(Exit::Fine),
+        () = hangup::unread() => Ok(Exit::Fine),
+        served = served => match served {
+            Ok(()) => Ok(Exit::Fine),
+            Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(Exit::Fine),
+            Err(e) => Err(Failure::new(Exit::Unreachable, format!("the client's pipes failed: {e}"))),
+        },
+    }
+}
+
+async fn sweep(gateway: Arc<Gateway>, stop: CancellationToken) {
+    while tokio::time::timeout(SWEEP, stop.cancelled()).await.is_err() {
+        gateway.sweep();
+    }
+}
+
+pub(crate) async fn stop_on_signal(stop: CancellationToken) {
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    stop.cancel();
+}

@@ -1,0 +1,91 @@
+//! Putting a changed configuration in force without losing a call.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use portcullis_audit::{Digests, EventKind};
+use portcullis_gateway::{Gateway, ingress::http::HttpIngress};
+
+use super::{build::Builder, http};
+use crate::{
+    compose::Deployment,
+    config::{
+        Report,
+        watch::{Reload, Watch},
+    },
+    printer::Printer,
+    tls::Certificate,
+};
+
+/// Puts changed configurations in force.
+pub(super) struct Follower {
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) builder: Builder,
+    pub(super) ingress: Arc<HttpIngress>,
+    /// The certificate the listener was opened with: connections get what it holds.
+    pub(super) certificate: Option<Arc<Certificate>>,
+    pub(super) address: SocketAddr,
+    pub(super) printer: Printer,
+}
+
+impl Follower {
+    /// Follows the configuration's files. What cannot be read, or would not work, leaves the old one in force
+    /// and says so.
+    pub(super) async fn follow(self, mut current: Deployment) {
+        let mut watch = match Watch::start(&current.config) {
+            Ok(watch) => watch,
+            Err(e) => {
+                let what = format!("changes of the configuration are not noticed: {e}");
+                return self.printer.warning(&what, Some("restart after a change"));
+            }
+        };
+        loop {
+            let changed = match watch.next().await {
+                Reload::New(loaded) => Deployment::of(loaded.config),
+                Reload::Kept(report) => Err(report),
+            };
+            match changed {
+                Ok(next) => match self.put_in_force(&current, &next) {
+                    Ok(()) => current = next,
+                    Err(what) => self.reject(&what),
+                },
+                Err(report) => self.reject(&first(&report)),
+            }
+        }
+    }
+
+    fn put_in_force(&self, current: &Deployment, next: &Deployment) -> Result<(), String> {
+        let snapshot = self.builder.snapshot(next, Some(&self.gateway.snapshot()))?;
+        // Certificates may have been renewed without any other change.
+        if let (Some(tls), Some(certificate)) = (&next.config.tls, &self.certificate) {
+            certificate.reload(tls).map_err(|e| e.to_string())?;
+        }
+        let digests = Digests {
+            policy: Some(snapshot.authoriser.digest()),
+            config: Some(next.digest),
+            controls: Some(snapshot.inspector.digest()),
+        };
+        self.gateway.put_in_force(snapshot, digests);
+        self.ingress.reconfigure(http::options(next, self.address), http::limiter(&next.config));
+        self.printer.done(&format!("the changed configuration is in force ({})", next.digest));
+        next.warnings.problems().iter().for_each(|p| self.printer.warning(&p.what, Some(&p.remedy)));
+        let waiting = current.config.needs_restart(&next.config);
+        if !waiting.is_empty() {
+            let what = format!("these changes wait for the next start: {}", waiting.join(", "));
+            self.printer.warning(&what, Some("restart when it suits"));
+        }
+        Ok(())
+    }
+
+    fn reject(&self, what: &str) {
+        self.gateway.event(EventKind::ConfigRejected, what.to_owned());
+        let what = format!("the changed configuration was not put in force: {what}");
+        self.printer.warning(&what, Some("run `portcullis check`"));
+    }
+}
+
+fn first(report: &Report) -> String {
+    report
+        .problems()
+        .first()
+        .map_or_else(|| "it is not usable".to_owned(), |p| format!("{}: {}", p.field, p.what))
+}

@@ -1,0 +1,78 @@
+//! Things that happen to the gateway itself.
+
+/// What happened. Closed, so that an alert can be written against it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EventKind {
+    /// The gateway started; the detail names version, policy, configuration and controls.
+    Started,
+    /// The gateway stopped in order.
+    Stopped,
+    /// A new configuration is in force.
+    ConfigChanged,
+    /// A new configuration was unusable; the old one stays in force.
+    ConfigRejected,
+    /// An option that lowers security is in force.
+    Danger,
+    /// A server process was started.
+    ChildStarted,
+    /// A link to a server is ready; the detail names the version spoken on it.
+    Connected,
+    /// A server process ended.
+    ChildExited,
+    /// A server's list was fetched; the detail names its digest and what was refused in it.
+    CatalogueChanged,
+    /// A message that belongs to no call, or what a server says about itself, held something worth knowing, or was
+    /// withheld for it.
+    Content,
+    /// A definition is not what was trusted, or not trusted yet, and is held back (control TI-01).
+    DefinitionHeld,
+    /// A person approved one call that policy would not have permitted otherwise (control AZ-08).
+    Approved,
+    /// A definition is trusted from now on, or again.
+    DefinitionTrusted,
+    /// Something works with less than it should have.
+    Degraded,
+    /// What was degraded works again.
+    Restored,
+    /// An operator's stop is in force; the detail says when it was asked for.
+    StopInForce,
+    /// Every call under a stop has ended; the detail says when.
+    Contained,
+    /// Some calls under a stop have not ended in time.
+    NotContained,
+    /// A stop is lifted.
+    StopLifted,
+    /// Refusals of the current second are counted instead of written in full.
+    SummaryBegins,
+    /// The counts of a summary.
+    Summary,
+}
+
+impl EventKind {
+    /// The name in the member `event` of the record.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Stopped => "stopped",
+            Self::ConfigChanged => "config-changed",
+            Self::ConfigRejected => "config-rejected",
+            Self::Danger => "danger",
+            Self::ChildStarted => "child-started",
+            Self::Connected => "connected",
+            Self::ChildExited => "child-exited",
+            Self::CatalogueChanged => "catalogue-changed",
+            Self::Content => "content",
+            Self::Approved => "approved",
+            Self::DefinitionHeld => "definition-held",
+            Self::DefinitionTrusted => "definition-trusted",
+            Self::Degraded => "degraded",
+            Self::Restored => "restored",
+            Self::StopInForce => "stop-in-force",
+            Self::Contained => "contained",
+            Self::NotContained => "not-contained",
+            Self::StopLifted => "stop-lifted",
+            Self::SummaryBegins => "refusal-summary-begins",
+            Self::Summary => "refusal-summary",
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! An independent witness: it cosigns a log's checkpoints as long as each continues the one before, and keeps them
+//! where the log's owner cannot reach (C2SP tlog-witness, tlog-cosignature).
+//!
+//! | file in its store | what it is |
+//! |---|---|
+//! | `checkpoint` | the newest checkpoint it cosigned |
+//! | `history.jsonl` | all it cosigned, oldest first |
+//! | `evidence` | checkpoints the log has signed and that contradict what was cosigned |
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    note::{Checkpoint, KeyRing, Note, VerifierKey},
+    tlog::{CHECKPOINT, HISTORY, LogDir, LogFault, lay},
+    tree,
+};
+
+const EVIDENCE: &str = "evidence";
+
+/// A witness of one log.
+#[derive(Debug)]
+pub struct Witness {
+    store: PathBuf,
+    keys: KeyRing,
+    trusted: Vec<VerifierKey>,
+}
+
+/// What a look at the log led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// The log has a checkpoint that continues the last one; it is cosigned now.
+    Cosigned {
+        /// Entries of the last one; 0 when there was none.
+        from: u64,
+        /// Entries of this one.
+        to: u64,
+    },
+    /// There is nothing new.
+    Unchanged {
+        /// Entries.
+        size: u64,
+    },
+}
+
+/// Why a checkpoint was not cosigned.
+#[derive(Debug, thiserror::Error)]
+pub enum WitnessFault {
+    /// The log could not be read.
+    #[error(transparent)]
+    Log(#[from] LogFault),
+    /// What is shown is not the log's.
+    #[error("the checkpoint is not signed by a trusted key of the log")]
+    NotSigned,
+    /// It is another log than the one witnessed so far.
+    #[error("the checkpoint is of the log `{shown}`, and `{known}` is witnessed here")]
+    OtherLog {
+        /// What is shown.
+        shown: String,
+        /// What is witnessed.
+        known: String,
+    },
+    /// The log is shorter than it was.
+    #[error("rollback: the log was cosigned with {known} entries and now shows {shown}")]
+    Rollback {
+        /// Entries cosigned.
+        known: u64,
+        /// Entries shown.
+        shown: u64,
+    },
+    /// The log does not continue what was cosigned.
+    #[error("rewritten: the log with {shown} entries does not continue the {known} that were cosigned")]
+    Rewritten {
+        /// Entries cosigned.
+        known: u64,
+        /// Entries shown.
+        shown: u64,
+    },
+    /// What was cosigned could not be read or kept.
+    #[error("the store of the witness: {0}")]
+    Store(io::Error),
+    /// A key could not sign.
+    #[error("a key of the witness could not sign")]
+    Sign,
+}
+
+impl WitnessFault {
+    /// Whether the log contradicts itself, which no accident of reading explains.
+    pub fn is_contradiction(&self) -> bool {
+        matches!(self, Self::Rollback { .. } | Self::Rewritten { .. })
+    }
+}
+
+impl Witness {
+    /// A witness that keeps what it cosigns in `store`. `trusted` are the log's public keys; the store may hold what
+    /// was cosigned under earlier keys of the witness.
+    pub fn new(store: &Path, keys: KeyRing, trusted: Vec<VerifierKey>) -> Self {
+        Self { store: store.to_owned(), keys, trusted }
+    }
+
+    /// Looks at the log once, and cosigns and keeps what is new.
+    ///
+    /// # Errors
+    /// [`WitnessFault`]; nothing is cosigned then, and a contradiction is kept as evidence.
+    pub fn look(&self, log: &LogDir, now_s: u64) -> Result<Seen, WitnessFault> {
+        let (note, shown) = log.checkpoint()?;
+        let of_log = |key: &&VerifierKey| key.name() == shown.origin;
+        if !self.trusted.iter().filter(of_log).any(|key| note.verify(key).is_ok()) {
+            return Err(WitnessFault::NotSigned);
+        }
+        let known = self.known()?;
+        if let Some(known) = &known {
+            if known.origin != shown.origin {
+                return Err(WitnessFault::OtherLog { shown: shown.origin, known: known.origin.clone() });
+            }
+            if (known.size, known.root) == (shown.size, shown.root) {
+                return Ok(Seen::Unchanged { size: shown.size });
+            }
+            self.continues(log, known, &shown).or_else(|fault| self.keep_evidence(&note, fault))?;
+        }
+        self.cosign(note, now_s)?;
+        Ok(Seen::Cosigned { from: known.map_or(0, |known| known.size), to: shown.size })
+    }
+
+    fn known(&self) -> Result<Option<Checkpoint>, WitnessFault> {
+        match LogDir::at(&self.store).checkpoint() {
+            Ok((_, checkpoint)) => Ok(Some(checkpoint)),
+            Err(LogFault::Missing(_)) => Ok(None),
+            Err(fault) => Err(WitnessFault::Store(io::Error::other(fault.to_string()))),
+        }
+    }
+
+    fn continues(&self, log: &LogDir, known: &Checkpoint, shown: &Checkpoint) -> Result<(), WitnessFault> {
+        if shown.size < known.size {
+            return Err(WitnessFault::Rollback { known: known.size, shown: shown.size });
+        }
+        let proof = log.prove_consistency(known.size, shown.size)?;
+        let continues = tree::consistent((known.size, known.root), (shown.size, shown.root), &proof);
+        if continues { Ok(()) } else { Err(WitnessFault::Rewritten { known: known.size, shown: shown.size }) }
+    }
+
+    fn keep_evidence(&self, note: &Note, fault: WitnessFault) -> Result<(), WitnessFault> {
+        if fault.is_contradiction() {
+            let path = self.store.join(EVIDENCE);
+            let before = fs::read_to_string(&path).unwrap_or_default();
+            let line = encoded(note);
+            // The same contradiction is seen again with every look.
+            if !before.lines().any(|kept| kept == line) {
+                lay::append(&path, format!("{line}\n").as_bytes()).map_err(WitnessFault::Store)?;
+            }
+        }
+        Err(fault)
+    }
+
+    /// Kept before anybody sees it: what was cosigned is never forgotten.
+    fn cosign(&self, mut note: Note, now_s: u64) -> Result<(), WitnessFault> {
+        if !self.keys.sign_also(&mut note, now_s) {
+            return Err(WitnessFault::Sign);
+        }
+        let store = |done: io::Result<()>| done.map_err(WitnessFault::Store);
+        store(fs::create_dir_all(&self.store))?;
+        store(lay::append(&self.store.join(HISTORY), format!("{}\n", encoded(&note)).as_bytes()))?;
+        store(lay::replace(&self.store.join(CHECKPOINT), note.to_string().as_bytes()))
+    }
+}
+
+/// A note as one line of JSON.
+fn encoded(note: &Note) -> String {
+    serde_json::Value::from(note.to_string()).to_string()
+}

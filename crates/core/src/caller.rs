@@ -1,0 +1,95 @@
+//! Who is asking.
+
+use std::{fmt, sync::Arc};
+
+use serde::Serialize;
+
+/// What kind of thing a principal is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PrincipalKind {
+    /// The operating-system user on the other end of a pipe or loopback socket.
+    LocalUser,
+    /// A name from the configuration, for development only.
+    Dev,
+    /// The subject of an access token, under the configured name of its issuer.
+    Oauth,
+    /// The gateway itself, for example when it lists a server's tools.
+    Gateway,
+}
+
+impl PrincipalKind {
+    /// The kind as policies and records write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::LocalUser => "local-user",
+            Self::Dev => "dev",
+            Self::Oauth => "oauth",
+            Self::Gateway => "gateway",
+        }
+    }
+}
+
+/// An authenticated identity. `kind` and `id` together are unique.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct Principal {
+    /// What kind of identity this is.
+    pub kind: PrincipalKind,
+    /// The identity within its kind, for example `alice`, `uid:1000` or, with the name of its issuer,
+    /// `corp:alice`.
+    pub id: Arc<str>,
+}
+
+/// As policies write it, `<kind>:<id>`. A kind has no colon, so no two principals are written alike.
+impl fmt::Display for Principal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.kind.as_str(), self.id)
+    }
+}
+
+/// How the identity was established.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AuthMethod {
+    /// The peer owns the other end of our standard input.
+    StdioPeer,
+    /// A loopback connection to a listener configured for local use.
+    LoopbackPeer,
+    /// A static name from the configuration (`danger_dev_principal`).
+    StaticDev,
+    /// An OAuth access token that whoever holds it may use (RFC 6750).
+    BearerToken,
+    /// One that its caller proved to have the key for (RFC 9449).
+    DpopToken,
+    /// The gateway's own activity.
+    Internal,
+}
+
+/// What an access token grants besides an identity.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct Grant {
+    /// Who issued it: the `iss` of the token, which is the issuer's identifier to the letter.
+    pub issuer: Arc<str>,
+    /// The client it was issued to (`client_id`, RFC 9068 section 2.2).
+    pub client: Option<Arc<str>>,
+    /// What it is good for, each scope once, in the order of the token.
+    pub scopes: Arc<[Arc<str>]>,
+    /// Which token it is among all of its issuer (`jti`). Not a secret, and not usable as the token.
+    pub token_id: Option<Arc<str>>,
+}
+
+/// Everything the decision needs to know about the asker. Made by `identity` alone; every field that a
+/// later credential adds (actor, tenant, scopes) is explicit, so that absence can be recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct Caller {
+    /// On whose authority.
+    pub principal: Principal,
+    /// Which agent acts for the principal, when a delegation names one.
+    pub actor: Option<Principal>,
+    /// Tenant, when the deployment has more than one.
+    pub tenant: Option<Arc<str>>,
+    /// How it was established.
+    pub method: AuthMethod,
+    /// What the credential grants, when there was one.
+    pub grant: Option<Arc<Grant>>,
+}

@@ -1,0 +1,49 @@
+//! The seam: one control, one question, one verdict.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+use crate::{ControlId, Refusal};
+
+/// What a control may look at besides its subject. Deliberately small: no clock of its own, no I/O.
+#[derive(Clone, Copy, Debug)]
+pub struct Context {
+    /// Milliseconds since the Unix epoch, read once per request.
+    pub now_ms: u64,
+}
+
+/// Something worth writing down that does not change the outcome.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// The control that noticed.
+    pub control: ControlId,
+    /// For the operator: what, where.
+    pub detail: Cow<'static, str>,
+}
+
+/// What a control says about its subject.
+#[derive(Debug)]
+pub enum Verdict {
+    /// Nothing to say.
+    Pass,
+    /// Proceed, and record this.
+    Note(Finding),
+    /// Proceed with these bytes in place of the subject's; the edited call is authorised once more.
+    Edit(bytes::Bytes, Finding),
+    /// A person has to agree first. Refused until an approver is configured.
+    Ask(Finding),
+    /// Stop here.
+    Refuse(Refusal),
+}
+
+/// One control over one kind of subject: a call, an answer, a definition or an artefact.
+///
+/// Synchronous and pure: the same subject and context give the same verdict. The order in which
+/// controls run is a table in code, never the order of the configuration.
+pub trait Control<S: ?Sized>: Send + Sync {
+    /// Which control this is.
+    fn id(&self) -> ControlId;
+    /// The question.
+    fn check(&self, subject: &S, cx: &Context) -> Verdict;
+}

@@ -1,0 +1,54 @@
+//! The vocabulary every other crate speaks: who calls, what is called, what came back, what a control
+//! says about it, and the ports through which the outside world is reached.
+//!
+//! Nothing here decides anything. Proofs of a decision (`Permitted`, `Cleared`, `Released`, `Ticket`)
+//! live in the crate that makes the decision, so that no other crate can make one.
+
+mod answer;
+mod approvals;
+mod call;
+mod caller;
+mod clock;
+mod commitment;
+mod control;
+mod control_id;
+mod definition;
+mod digest;
+mod flow;
+mod host;
+mod launch;
+mod link;
+mod name;
+mod pins;
+mod record;
+mod refusal;
+mod secret;
+mod stop;
+
+pub use answer::{Answer, Surface};
+pub use approvals::{Approval, Approvals, Asked, NoApprovals};
+pub use call::{Call, Channel, Item, ListKind, Target};
+pub use caller::{AuthMethod, Caller, Grant, Principal, PrincipalKind};
+pub use clock::{Clock, FakeClock, SystemClock};
+pub use commitment::Commitment;
+pub use control::{Context, Control, Finding, Verdict};
+pub use control_id::ControlId;
+pub use definition::{Definition, DefinitionFault};
+pub use digest::Digest;
+pub use flow::{Conduct, Deed, Flow, Label, LabelClass, Labels};
+pub use host::{Authority, AuthorityFault, DomainName, Host, HostFault, Special, special_purpose};
+pub use launch::{Boundary, Exit, LaunchError, LaunchPlan, Launched, Launcher, Process, StderrLine};
+pub use link::{
+    BoxFuture, Exchange, Link, LinkProfile, Outbound, Replier, ServerInfo, Upstream, UpstreamError,
+    UpstreamEvent,
+};
+pub use name::{NameError, ServerName};
+pub use pins::{Hold, Offer, PinKind, PinNote, Pins, PinsUnavailable, Review, Standing};
+pub use portcullis_wire as wire;
+pub use record::{
+    Attestation, CallContext, ControlRun, Decision, DecisionRecord, Outcome, OutcomeRecord, Record, RecordId,
+    RunState, Sink, SinkError,
+};
+pub use refusal::{Challenge, Refusal, RefusalKind};
+pub use secret::Secret;
+pub use stop::{Stop, StopFault, StopSource, StopSubject};

@@ -1,0 +1,88 @@
+//! A real client gets itself a token from a real authorization server, found by way of the gateway alone.
+
+use std::{path::Path, process::Stdio};
+
+use portcullis_testkit::{
+    bed::Bed,
+    gateway::{Gateway, Setup},
+    server::HttpServer,
+};
+use serde_json::{Value, json};
+use tokio::{io::AsyncWriteExt, process::Command, time::timeout};
+
+use crate::{
+    message::{MODERN, call, modern},
+    odd::odd,
+    raw::{Request, SOON},
+};
+
+const POLICY: &str = r#"
+@id("agent") permit (principal == Mcp::User::"oauth:as:agent", action, resource)
+when { context has client && context.client == "agent" && context.scopes.contains("mcp") };
+"#;
+
+async fn gateway(issuer: &str) -> Gateway {
+    let sections =
+        format!("[auth]\nmode = \"oauth\"\nrequired_scopes = [\"mcp\"]\n\n[issuer.as]\nurl = \"{issuer}\"\n");
+    Setup::new().stdio("one", &odd(&[])).sections(&sections).policy(POLICY).start().await.unwrap()
+}
+
+/// What the TypeScript SDK sees that has these credentials and the gateway's URL.
+async fn client(bed: &Bed, gateway: &Gateway, issuer: &str, id: &str, secret: &str) -> Value {
+    let plan = json!([{
+        "name": "one", "transport": "http", "url": gateway.url_of("one"), "list": true,
+        "calls": [call("echo", json!({ "text": "hello" }))], "prompts": [], "reads": [],
+        "credentials": { "clientId": id, "clientSecret": secret, "expectedIssuer": issuer },
+    }]);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testbed/clients/typescript-2.mjs");
+    let mut command = Command::new(bed.node());
+    command.arg(script).arg(MODERN).env("PORTCULLIS_BED_NODE_MODULES", bed.module(""));
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(plan.to_string().as_bytes()).await.unwrap();
+    let output = timeout(SOON, child.wait_with_output()).await.unwrap().unwrap();
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn a_client_finds_its_way_to_a_token() {
+    let bed = Bed::load().unwrap();
+    let server = HttpServer::authorization_server(&bed).await.unwrap();
+    let issuer = server.url();
+    let gateway = gateway(issuer).await;
+
+    let seen = client(&bed, &gateway, issuer, "agent", "agent-secret").await;
+    assert_eq!(seen["error"], Value::Null, "{seen}");
+    assert!(seen["calls"][0]["text"].as_str().unwrap().contains("hello"), "{seen}");
+    let records = gateway.records().unwrap();
+    let allowed = records.iter().find(|it| it.allows("tools/call", "one", "echo")).unwrap().value();
+    assert_eq!(allowed["caller"]["principal"]["id"], "as:agent");
+    assert_eq!(allowed["caller"]["grant"]["issuer"], issuer);
+
+    // The server knows this client, and the policy does not.
+    let stranger = client(&bed, &gateway, issuer, "other", "other-secret").await;
+    assert_ne!(stranger["error"], Value::Null);
+    // The server does not know this one, so it never has a token.
+    let impostor = client(&bed, &gateway, issuer, "agent", "wrong").await;
+    assert!(impostor["error"].as_str().unwrap().contains("client authentication failed"), "{impostor}");
+    let calls = gateway.records().unwrap().iter().filter(|it| it.allows("tools/call", "one", "echo")).count();
+    assert_eq!(calls, 1);
+}
+
+#[tokio::test]
+async fn without_its_issuer_nobody_is_let_in() {
+    // A port that was free a moment ago; nobody listens there.
+    let port = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    let url = format!("http://127.0.0.1:{port}");
+    let gateway = gateway(&url).await;
+    let token = portcullis_testkit::issuer::Issuer::new(&url).token("agent", &gateway.url_of("one"), "mcp");
+    let message = modern(1, "tools/call", call("echo", json!({ "text": "hello" })));
+    let request = Request::modern("/mcp/one", &message).header("authorization", &format!("Bearer {token}"));
+    let refused = request.send(gateway.address()).await;
+    assert_eq!(refused.status, 502, "{refused:?}");
+    assert!(!refused.headers.contains_key("www-authenticate"), "another token would not help");
+    assert!(!refused.body.contains(&url));
+    let record = gateway.wait_for("why", SOON, |it| it.text("id") == refused.record()).await.unwrap();
+    let detail = record.value()["decision"]["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains("keys of the issuer cannot be had") && detail.contains(&url), "{detail}");
+}

@@ -1,0 +1,50 @@
+//! The program from end to end.
+//!
+//! | module | what it shows |
+//! |---|---|
+//! | [`clients`] | every client of the test bed in front of every server, over stdio, Streamable HTTP and HTTP+SSE |
+//! | [`bad_http`], [`bad_stdio`] | bad input from a client: the documented error and a record of it |
+//! | [`bad_server`] | bad answers from a server: the documented error, and the next call works |
+//! | [`death`] | sudden death of gateway, server or client: no orphan, no effect without a record |
+//! | [`export`] | records as OCSF, checked against its public schema, and as CEF |
+//! | [`log`] | a log that the program wrote, read by two verifiers that agree about every way of tampering |
+//! | [`query`] | records are found and followed while they are written, and a call traced after a kill |
+//! | [`canaries`] | arguments, credentials and session ids are not in the record; commitments to them are |
+//! | [`egress`] | a real server reaches what is listed, through the egress proxy, and nothing else |
+//! | [`stop`] | the kill switch, by every source, across a restart, and timed |
+//! | [`sandbox`] | what a real server sees of the machine from its sandbox, and that records name it |
+//! | [`variables`] | what of its environment `portcullis run` passes on to its server |
+//! | [`reload`] | a new configuration takes over, a bad one does not |
+//!
+//! The program has to be built (`cargo build -p portcullis -p portcullis-testkit`), the test bed installed
+//! (`scripts/testbed`).
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code: a broken assumption stops the test that relies on it"
+)]
+
+mod authorization_server;
+mod bad_http;
+mod bad_server;
+mod bad_stdio;
+mod canaries;
+mod clients;
+mod death;
+mod egress;
+mod export;
+mod log;
+mod message;
+mod odd;
+mod pipe;
+mod processes;
+mod query;
+mod raw;
+mod reload;
+mod sandbox;
+mod stop;
+mod tokens;
+mod until;
+mod variables;

@@ -1,0 +1,83 @@
+//! Step 5 where policy would permit a call if a person approved it.
+
+use std::sync::Arc;
+
+use portcullis_audit::EventKind;
+use portcullis_core::{Approval, Asked, Context, ControlId, Flow, Refusal, RefusalKind, wire::Node};
+use portcullis_policy::Permitted;
+
+use crate::{gateway::Gateway, resolve::Resolved, snapshot::Snapshot};
+
+impl Gateway {
+    /// Whether the call may proceed, given what has entered its conversation, and if need be what a person says.
+    pub(crate) async fn permit(
+        self: &Arc<Self>,
+        snapshot: &Snapshot,
+        resolved: Resolved,
+        cx: &Context,
+    ) -> Result<Permitted<Resolved>, Refusal> {
+        let flow = self.conversations.flow(&resolved, cx.now_ms);
+        // Only what is held to labels can be refused because of them.
+        let held = !flow.labels.is_empty() && flow.conduct.deeds().next().is_some();
+        let again = held.then(|| resolved.clone());
+        match (snapshot.authoriser.authorise_in(resolved, &flow, cx), again) {
+            (Ok(permitted), _) => Ok(permitted),
+            (Err(refusal), None) => Err(refusal),
+            (Err(refusal), Some(again)) => self.ask_a_person(snapshot, again, flow, refusal, cx).await,
+        }
+    }
+
+    async fn ask_a_person(
+        &self,
+        snapshot: &Snapshot,
+        resolved: Resolved,
+        flow: Flow,
+        refusal: Refusal,
+        cx: &Context,
+    ) -> Result<Permitted<Resolved>, Refusal> {
+        let asked = asked(&resolved, &refusal);
+        let server = resolved.call.target.server.clone();
+        let approved = Flow { approved: true, ..flow };
+        // What an approval would not change is nobody's to decide.
+        let Ok(permitted) = snapshot.authoriser.authorise_in(resolved, &approved, cx) else {
+            return Err(refusal);
+        };
+        let (item, digest) = (asked.item.clone(), asked.digest());
+        match (snapshot.approvals.ask(asked, cx.now_ms).await, server) {
+            (Approval::Granted { by }, Some(server)) => {
+                let detail = format!("`{item}` approved by {by} for one call: {digest}");
+                self.note(EventKind::Approved, &server, detail);
+                Ok(permitted)
+            }
+            (Approval::Waiting { id }, _) => Err(waiting(&refusal, &id)),
+            (Approval::Declined, _) => Err(declined(&refusal)),
+            (Approval::Granted { .. } | Approval::Nobody, _) => Err(refusal),
+        }
+    }
+}
+
+fn asked(resolved: &Resolved, refusal: &Refusal) -> Asked {
+    let call = &resolved.call;
+    let arguments = call.request.params().and_then(|params| params.get("arguments")).map(Node::raw);
+    Asked {
+        principal: call.caller.principal.id.to_string(),
+        server: call.target.server.as_ref().map(ToString::to_string).unwrap_or_default(),
+        item: call.target.item.name().to_owned(),
+        arguments: String::from_utf8_lossy(arguments.unwrap_or(b"{}")).into_owned(),
+        why: refusal.public().to_owned(),
+    }
+}
+
+fn waiting(refusal: &Refusal, id: &str) -> Refusal {
+    let public = format!(
+        "{}; a person can approve this one call with `portcullis approvals approve {id}`, then send it again",
+        refusal.public()
+    );
+    Refusal::new(RefusalKind::Denied, public).by(ControlId::Az08).operator(refusal.detail().to_owned())
+}
+
+fn declined(refusal: &Refusal) -> Refusal {
+    Refusal::new(RefusalKind::Denied, "a person declined this call")
+        .by(ControlId::Az08)
+        .operator(format!("declined; {}", refusal.detail()))
+}

@@ -1,0 +1,87 @@
+//! Messages from a client that are not requests: notifications, and answers to what a server asked.
+
+use std::sync::Arc;
+
+use portcullis_core::{
+    Link, Outcome, Refusal, RefusalKind,
+    wire::{Era, Method, Notification, Response},
+};
+
+use crate::{
+    gateway::Gateway, inbound::Inbound, outflow::Reply, session::Session, snapshot::Snapshot, trail::Trail,
+};
+
+/// Named in records as what allowed a message that only its own session can send.
+const SESSION_OWNER: &str = "session-owner";
+
+impl Gateway {
+    pub(crate) async fn notified(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        inbound: &Inbound,
+        notification: Notification,
+        trail: &mut Trail,
+    ) -> Result<Reply, Refusal> {
+        trail.named(notification.method());
+        let Some(session) = &inbound.session else {
+            // 2026-07-28 defines no client notification over HTTP; one that is well formed is accepted.
+            return Ok(Reply::Accepted);
+        };
+        match notification.method_kind() {
+            Method::Cancelled => cancel(session, &notification),
+            Method::Initialized => session.initialized().cancel(),
+            Method::Progress | Method::RootsListChanged | Method::TaskStatus => {
+                let record = trail.allowed(&self.audit, snapshot, owner(), Arc::from([]), &[]);
+                let ticket = self.audit.open(record).await?;
+                let sent = pass_on(session, &notification).await;
+                let outcome = if sent { Outcome::Completed } else { Outcome::Unknown };
+                let _receipt = ticket.settle(outcome, 0, None).await?;
+            }
+            _ => {}
+        }
+        Ok(Reply::Accepted)
+    }
+
+    pub(crate) async fn answered(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        inbound: &Inbound,
+        response: Response,
+        trail: &mut Trail,
+    ) -> Result<Reply, Refusal> {
+        trail.named("response");
+        let Some(session) = &inbound.session else {
+            return Err(Refusal::new(
+                RefusalKind::InvalidRequest,
+                "a response is only accepted in a session",
+            ));
+        };
+        let record = trail.allowed(&self.audit, snapshot, owner(), Arc::from([]), &[]);
+        let ticket = self.audit.open(record).await?;
+        let delivered = response.id().cloned().is_some_and(|id| session.deliver(&id, response));
+        // An answer to a question nobody waits for any more is a race, not an offence.
+        let detail = (!delivered).then(|| "nobody was waiting for it".to_owned());
+        let _receipt = ticket.settle(Outcome::Completed, 0, detail).await?;
+        Ok(Reply::Accepted)
+    }
+}
+
+fn owner() -> Arc<[Arc<str>]> {
+    Arc::from([Arc::from(SESSION_OWNER)])
+}
+
+fn cancel(session: &Session, notification: &Notification) {
+    let id = notification.params().and_then(|p| p.get("requestId"));
+    if let Some(id) = id.and_then(|id| portcullis_core::wire::RequestId::from_node(id).ok()) {
+        session.cancel(&id);
+    }
+}
+
+/// To every legacy server the session has a link to: which of them it concerns only they know.
+async fn pass_on(session: &Session, notification: &Notification) -> bool {
+    let legacy = |link: &Arc<dyn Link>| link.info().version.era() == Era::Legacy;
+    let links: Vec<_> = session.links().into_iter().filter(legacy).collect();
+    let sent =
+        futures_util::future::join_all(links.iter().map(|link| link.notify(notification.bytes().clone())));
+    sent.await.iter().all(Result::is_ok)
+}

@@ -1,0 +1,245 @@
+//! The gateway: what outlives a request.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use portcullis_audit::{Digests, EventKind, Recorder};
+use portcullis_core::{
+    Caller, Channel, Clock, Finding, Link, LinkProfile, ListKind, Refusal, ServerName, wire::Era,
+};
+use tokio::sync::watch::{Receiver, Sender};
+
+use crate::{
+    catalogue::List,
+    client::Client,
+    feed,
+    flow::Conversations,
+    metrics::Metrics,
+    outbound,
+    outflow::Reply,
+    relay::Parked,
+    reply,
+    seal::Seals,
+    sessions::Sessions,
+    snapshot::{Server, Snapshot},
+    stops::Stops,
+    trail::{self, Trail},
+    watch,
+};
+
+/// Refused definitions of one list that get an event of their own.
+const MAX_REFUSED: usize = 64;
+
+/// One gateway. Shared by every transport; holds no decision of its own.
+pub struct Gateway {
+    current: ArcSwap<Snapshot>,
+    pub(crate) audit: Recorder,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Open sessions.
+    pub sessions: Sessions,
+    pub(crate) parked: Parked,
+    /// What has entered each conversation.
+    pub(crate) conversations: Conversations,
+    pub(crate) stops: Arc<Stops>,
+    /// Handles that clients keep.
+    pub(crate) seals: Seals,
+    /// What the admin listener shows.
+    pub metrics: Metrics,
+    changes: Sender<()>,
+}
+
+impl Gateway {
+    /// A gateway that serves `snapshot` until another is swapped in.
+    pub fn new(snapshot: Snapshot, audit: Recorder, clock: Arc<dyn Clock>) -> Arc<Self> {
+        Arc::new(Self {
+            current: ArcSwap::from_pointee(snapshot),
+            audit,
+            clock,
+            sessions: Sessions::default(),
+            parked: Parked::default(),
+            conversations: Conversations::default(),
+            stops: Arc::default(),
+            seals: Seals::default(),
+            metrics: Metrics::default(),
+            changes: Sender::default(),
+        })
+    }
+
+    /// The configuration in force.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
+    /// Puts another configuration in force. Requests under way finish on the one they started with; servers
+    /// that are no longer part of it end.
+    pub fn put_in_force(self: &Arc<Self>, snapshot: Snapshot, digests: Digests) {
+        let next = Arc::new(snapshot);
+        let previous = self.current.swap(next.clone());
+        self.audit.set_digests(digests);
+        self.metrics.reloads.add(1);
+        self.event(EventKind::ConfigChanged, format!("configuration {}", next.config_digest));
+        for (id, _) in self.sessions.of(|owner| next.authenticator.stands(owner).is_err()) {
+            self.close_session(&id);
+        }
+        self.parked.release(|owner| next.authenticator.stands(owner).is_err());
+        self.changes.send_replace(());
+        let kept =
+            |server: &Arc<Server>| next.servers.get(&server.name).is_some_and(|s| Arc::ptr_eq(s, server));
+        for server in previous.servers.values().filter(|s| !kept(s)).cloned() {
+            tokio::spawn(async move { server.upstream.close().await });
+        }
+    }
+
+    /// Wakes whoever holds something open when the configuration changes.
+    pub(crate) fn changes(&self) -> Receiver<()> {
+        self.changes.subscribe()
+    }
+
+    /// Whether the access of a caller has not been taken back meanwhile.
+    pub(crate) fn still_stands(&self, caller: &Caller) -> Result<(), Refusal> {
+        self.current.load().authenticator.stands(caller)
+    }
+
+    /// Writes down something that happened to the gateway itself.
+    pub fn event(&self, kind: EventKind, detail: String) {
+        if self.audit.event(kind, None, detail).is_err() {
+            self.metrics.events_lost.add(1);
+        }
+    }
+
+    /// Writes down something that happened to a server.
+    pub fn event_of(&self, kind: EventKind, server: &ServerName, detail: String) {
+        self.note(kind, server, detail);
+    }
+
+    /// Ends idle sessions and calls whose client did not come back.
+    pub fn sweep(&self) {
+        let now_ms = self.clock.now_ms();
+        let snapshot = self.snapshot();
+        for id in self.sessions.idle(&snapshot.settings.sessions, now_ms) {
+            self.close_session(&id);
+        }
+        self.parked.sweep(now_ms);
+        self.conversations.sweep(now_ms);
+    }
+
+    /// Ends a session and the links that were made for it.
+    pub fn close_session(&self, id: &str) {
+        self.sessions.close(id);
+        self.conversations.end_session(id);
+        self.snapshot().servers.values().for_each(|server| server.upstream.end_session(id));
+    }
+
+    /// Ends everything: sessions and held calls, then links.
+    pub async fn close(&self) {
+        self.sessions.close_all();
+        self.parked.sweep(u64::MAX);
+        let snapshot = self.snapshot();
+        futures_util::future::join_all(snapshot.servers.values().map(|server| server.upstream.close())).await;
+    }
+
+    /// Calls held while their client is asked for input.
+    pub fn parked_calls(&self) -> usize {
+        self.parked.len()
+    }
+
+    /// A link to a server for a profile, with whatever has to run beside it.
+    pub(crate) async fn link_of(
+        self: &Arc<Self>,
+        server: &Arc<Server>,
+        profile: &LinkProfile,
+        client: &Client,
+    ) -> Result<Arc<dyn Link>, Refusal> {
+        let link = self.connect(server, profile).await?;
+        if let Some(session) = client.session.as_ref().filter(|_| client.era() == Era::Legacy) {
+            feed::attach(self, session, server, &link);
+        }
+        Ok(link)
+    }
+
+    pub(crate) async fn connect(
+        self: &Arc<Self>,
+        server: &Arc<Server>,
+        profile: &LinkProfile,
+    ) -> Result<Arc<dyn Link>, Refusal> {
+        self.stops.check_server(&server.name)?;
+        let link = server.upstream.connect(profile).await.map_err(|e| outbound::refusal(&server.name, &e))?;
+        watch::ensure(self, server, &link, profile.session.is_some());
+        Ok(link)
+    }
+
+    pub(crate) fn refuse(&self, snapshot: &Snapshot, trail: Trail, refusal: Refusal) -> Reply {
+        self.metrics.refused(refusal.kind());
+        let refusal = match self.audit.refuse(trail.refused(&self.audit, snapshot, &refusal)) {
+            Ok(receipt) => refusal.recorded(receipt.record_id().clone()),
+            // Nothing happened, so the refusal stands even if it cannot be written down.
+            Err(_) => refusal,
+        };
+        let answered = reply::refusal(&refusal, trail.reader());
+        if refusal.challenge().is_some() {
+            Reply::Challenged(answered, refusal)
+        } else {
+            Reply::Message(answered)
+        }
+    }
+
+    /// Writes down the refusal of what did not become a message, with as little as is known.
+    pub(crate) fn refuse_unread(&self, channel: Channel, refusal: Refusal) -> Refusal {
+        self.metrics.refused(refusal.kind());
+        match self.audit.refuse(trail::anonymous(channel, &refusal)) {
+            Ok(receipt) => refusal.recorded(receipt.record_id().clone()),
+            // As above.
+            Err(_) => refusal,
+        }
+    }
+
+    /// A server left out of an aggregate answer.
+    pub(crate) fn note_left_out(&self, server: &ServerName, refusal: &Refusal) {
+        self.note(EventKind::Degraded, server, format!("left out of the aggregate: {}", refusal.detail()));
+    }
+
+    /// What was noticed in a message that belongs to no call.
+    pub(crate) fn note_findings(&self, server: &ServerName, findings: &[Finding]) {
+        if !findings.is_empty() {
+            self.note(EventKind::Content, server, details(findings));
+        }
+    }
+
+    /// A message that belongs to no call, or what a server says about itself, and why nobody gets it.
+    pub(crate) fn note_withheld(&self, server: &ServerName, refusal: &Refusal) {
+        self.metrics.refused(refusal.kind());
+        self.note(EventKind::Content, server, format!("withheld: {}", refusal.detail()));
+    }
+
+    /// A list as fetched, with what was refused in it.
+    pub(crate) fn note_list(&self, server: &ServerName, kind: ListKind, list: &List) {
+        let refused: Vec<_> = list.refused.iter().map(|(name, why)| format!("`{name}`: {why}")).collect();
+        let detail = format!(
+            "{kind:?}: {} entries, {}, refused: [{}]",
+            list.entries.len(),
+            list.digest,
+            refused.join("; ")
+        );
+        self.note(EventKind::CatalogueChanged, server, detail);
+        self.note_findings(server, &list.noticed);
+        // The list of them is cut where it is long.
+        for (name, why) in list.refused.iter().take(MAX_REFUSED) {
+            self.note(EventKind::Content, server, format!("withheld: {kind:?} `{name}`: {why}"));
+        }
+    }
+
+    pub(crate) fn note(&self, kind: EventKind, server: &ServerName, detail: String) {
+        // Events explain; a call that depends on the log finds out by its own decision record.
+        if self.audit.event(kind, Some(server.to_string()), detail).is_err() {
+            self.metrics.events_lost.add(1);
+        }
+    }
+}
+
+fn details(findings: &[Finding]) -> String {
+    findings
+        .iter()
+        .map(|finding| format!("{}: {}", finding.control, finding.detail))
+        .collect::<Vec<_>>()
+        .join("; ")
+}

@@ -1,0 +1,245 @@
+//! What is known about a request so far, for the record that is written whether it passes or not.
+
+use std::{net::IpAddr, sync::Arc};
+
+use bytes::Bytes;
+use portcullis_audit::Recorder;
+use portcullis_core::{
+    CallContext, Caller, Channel, ControlId, ControlRun, Decision, DecisionRecord, Digest, Finding, Item,
+    Refusal, RunState, ServerName, Target,
+    wire::{DecodeError, Request, RequestId, Version, meta::TraceContext},
+};
+
+use portcullis_inspect::data::masked;
+
+use crate::{inbound::Inbound, reply::Reader, resolve::Resolved, serve, snapshot::Snapshot};
+
+/// Facts in the order they become known.
+pub(crate) struct Trail {
+    channel: Channel,
+    caller: Arc<Caller>,
+    endpoint: Option<ServerName>,
+    body: Bytes,
+    in_session: bool,
+    version: Option<Version>,
+    id: Option<RequestId>,
+    method: Option<Arc<str>>,
+    target: Option<Target>,
+    trace_id: Option<Arc<str>>,
+    parent_span: Option<Arc<str>>,
+    peer: Option<IpAddr>,
+    session: Option<Arc<str>>,
+    catalogue: Option<Digest>,
+    /// The view through which the item was asked for.
+    view: Option<ControlRun>,
+}
+
+impl Trail {
+    pub(crate) fn of(inbound: &Inbound) -> Self {
+        Self {
+            channel: inbound.channel,
+            caller: inbound.caller.clone().into_caller(),
+            endpoint: inbound.endpoint.clone(),
+            body: inbound.body.clone(),
+            in_session: inbound.session.is_some(),
+            version: inbound.session.as_ref().and_then(|s| s.terms()).map(|t| t.version),
+            id: None,
+            method: None,
+            target: None,
+            trace_id: None,
+            parent_span: None,
+            peer: inbound.peer,
+            session: inbound.session.as_ref().map(|session| session.id.clone()),
+            catalogue: None,
+            view: None,
+        }
+    }
+
+    pub(crate) fn unreadable(&mut self, error: &DecodeError) -> Refusal {
+        self.id = error.id().cloned();
+        serve::unreadable(error)
+    }
+
+    pub(crate) fn request(&mut self, request: &Request) {
+        self.id = Some(request.id().clone());
+        self.named(request.method());
+        let trace = request.meta().and_then(|meta| TraceContext::read(meta).ok());
+        self.trace_id = trace.as_ref().and_then(|trace| part(trace, 1));
+        self.parent_span = trace.as_ref().and_then(|trace| part(trace, 2));
+    }
+
+    /// A method name, cut so that a hostile one cannot fill the log.
+    pub(crate) fn named(&mut self, method: &str) {
+        self.method = Some(match portcullis_core::wire::Method::parse(method).as_str() {
+            Some(known) => Arc::from(known),
+            None => method.chars().take(64).collect::<String>().into(),
+        });
+    }
+
+    pub(crate) fn resolved(&mut self, resolved: &Resolved) {
+        if resolved.is_view() {
+            let target = &resolved.call.target;
+            let digest = target.definition.map(|digest| digest.to_string()).unwrap_or_default();
+            let reason = format!("asked for as the narrower tool `{}`, {digest}", target.item.name());
+            self.view = Some(ControlRun {
+                control: ControlId::Az01,
+                state: RunState::Ran,
+                reason: Some(reason.into()),
+            });
+        }
+        self.version = Some(resolved.call.version);
+        self.target = Some(resolved.call.target.clone());
+        self.catalogue = resolved.catalogue();
+    }
+
+    pub(crate) fn reader(&self) -> Reader<'_> {
+        Reader { version: self.version, in_session: self.in_session, id: self.id.as_ref() }
+    }
+
+    pub(crate) fn allowed(
+        &self,
+        recorder: &Recorder,
+        snapshot: &Snapshot,
+        policies: Arc<[Arc<str>]>,
+        controls: Arc<[ControlRun]>,
+        findings: &[Finding],
+    ) -> DecisionRecord {
+        let server = self.target.as_ref().and_then(|target| snapshot.servers.get(target.server.as_ref()?));
+        let isolation = server.and_then(|server| server.isolation.as_ref());
+        let controls = match (isolation, &self.view) {
+            (None, None) => controls,
+            _ => controls.iter().chain(isolation).chain(&self.view).cloned().collect(),
+        };
+        let record = self.record(recorder, snapshot, controls, Decision::Allow { policies });
+        DecisionRecord { findings: findings.to_vec(), ..record }
+    }
+
+    pub(crate) fn refused(
+        &self,
+        recorder: &Recorder,
+        snapshot: &Snapshot,
+        refusal: &Refusal,
+    ) -> DecisionRecord {
+        let decision = Decision::Refuse {
+            kind: refusal.kind(),
+            control: refusal.control(),
+            detail: refusal.detail().to_owned(),
+        };
+        self.record(recorder, snapshot, Arc::from([]), decision)
+    }
+
+    fn record(
+        &self,
+        recorder: &Recorder,
+        snapshot: &Snapshot,
+        controls: Arc<[ControlRun]>,
+        decision: Decision,
+    ) -> DecisionRecord {
+        let target = self.target.as_ref();
+        DecisionRecord {
+            channel: self.channel,
+            caller: Some(self.caller.clone()),
+            endpoint: self.endpoint.clone(),
+            version: self.version.map(Version::as_str),
+            method: self.method.clone(),
+            server: target.and_then(|t| t.server.clone()),
+            item_kind: target.map(|t| t.item.kind()),
+            item: target.map(|t| shown(&t.item)),
+            definition: target.and_then(|t| t.definition),
+            request: Some(recorder.commit(&self.body)),
+            request_bytes: u64::try_from(self.body.len()).unwrap_or(u64::MAX),
+            trace_id: self.trace_id.clone(),
+            policy: Some(snapshot.authoriser.digest()),
+            config: Some(snapshot.config_digest),
+            controls_digest: Some(snapshot.inspector.digest()),
+            controls,
+            findings: Vec::new(),
+            context: CallContext {
+                peer: self.peer,
+                session: self.session.as_ref().map(|id| recorder.commit(id.as_bytes())),
+                catalogue: self.catalogue,
+                parent_span: self.parent_span.clone(),
+                ..CallContext::default()
+            },
+            decision,
+        }
+    }
+}
+
+/// An item's name, without what looks like a secret in it.
+fn shown(item: &Item) -> Arc<str> {
+    match item {
+        Item::Resource(uri) => masked(&bare(uri)).into(),
+        _ => masked(item.name()).into(),
+    }
+}
+
+/// A URI less what it should not have held: credentials, and a query that may be one.
+fn bare(uri: &str) -> String {
+    let (before, query) = uri.split_once(['?', '#']).map_or((uri, false), |(before, _)| (before, true));
+    let bare = match before.split_once("://") {
+        Some((scheme, rest)) => {
+            let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+            match authority.rsplit_once('@') {
+                Some((_, host)) => format!("{scheme}://[redacted]@{host}{path}"),
+                None => before.to_owned(),
+            }
+        }
+        None => before.to_owned(),
+    };
+    if query { format!("{bare}?[redacted]") } else { bare }
+}
+
+/// A field of a valid `traceparent`: 1 is the trace, 2 the caller's span.
+fn part(trace: &TraceContext<'_>, number: usize) -> Option<Arc<str>> {
+    trace.traceparent.as_ref()?.split('-').nth(number).map(Arc::from)
+}
+
+/// What the gateway says about a request it could not even tell apart from noise.
+pub(crate) fn anonymous(channel: Channel, refusal: &Refusal) -> DecisionRecord {
+    DecisionRecord {
+        channel,
+        caller: None,
+        endpoint: None,
+        version: None,
+        method: None,
+        server: None,
+        item_kind: None,
+        item: None,
+        definition: None,
+        request: None,
+        request_bytes: 0,
+        trace_id: None,
+        policy: None,
+        config: None,
+        controls_digest: None,
+        controls: Arc::from([]),
+        findings: Vec::new(),
+        context: CallContext::default(),
+        decision: Decision::Refuse {
+            kind: refusal.kind(),
+            control: refusal.control(),
+            detail: refusal.detail().to_owned(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uris_are_shown_without_what_may_be_a_credential() {
+        for (uri, expected) in [
+            ("file:///notes/a.txt", "file:///notes/a.txt"),
+            ("https://example.com/a?token=canary", "https://example.com/a?[redacted]"),
+            ("https://example.com/a#canary", "https://example.com/a?[redacted]"),
+            ("https://user:canary@example.com/a@b", "https://[redacted]@example.com/a@b"),
+            ("https://canary@example.com", "https://[redacted]@example.com"),
+            ("urn:isbn:0451450523", "urn:isbn:0451450523"),
+        ] {
+            assert_eq!(&*shown(&Item::Resource(uri.into())), expected);
+        }
+        assert_eq!(&*shown(&Item::Tool("a?b".into())), "a?b", "a tool's name is no URI");
+    }
+}

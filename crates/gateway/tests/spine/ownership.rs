@@ -1,0 +1,168 @@
+//! What belongs to one caller is nobody else's, and what nobody learnt of does not stay.
+
+use portcullis_core::{RefusalKind, ServerName};
+use portcullis_gateway::Settings;
+use portcullis_identity::Authenticated;
+use serde_json::{Value, json};
+use tokio::time::Duration;
+
+use crate::{
+    client::{Card, Client, Door, Network},
+    fake::Spec,
+    house::{House, Plan, local_user, settled, somebody},
+};
+
+const SERVER: &str = r#"{"tools":[{"name":"echo","inputSchema":{"type":"object"}}]}"#;
+
+fn house(version: &str) -> House {
+    let servers = ["alpha", "beta"].map(|name| (name.to_owned(), Spec::read(version, SERVER)));
+    House::build(Plan { servers: servers.into(), ..Plan::default() })
+}
+
+fn card(door: Door, version: &str, endpoint: &str) -> Card {
+    Card {
+        door,
+        version: Some(version.parse().unwrap()),
+        endpoint: Some(endpoint.parse().unwrap()),
+        capabilities: json!({"roots": {}}),
+    }
+}
+
+fn call(id: u64, extra: Value) -> Value {
+    let mut params = json!({"name": "echo", "arguments": {}});
+    params.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+    json!({"id": id, "method": "tools/call", "params": params})
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_is_its_owners_on_its_own_endpoint() {
+    let house = house("2025-11-25");
+    let network = Network::memory(&house);
+    let alice = Client::connect(&house, &network, card(Door::Http, "2025-11-25", "alpha")).await.unwrap();
+    let id = alice.session().unwrap();
+    let (alpha, beta) = ("alpha".parse().unwrap(), "beta".parse().unwrap());
+    let find = |id: &str, caller: Authenticated, endpoint: Option<&ServerName>| {
+        house.gateway.sessions.find(id, &caller, endpoint)
+    };
+    assert!(find(&id, local_user(), Some(&alpha)).is_ok());
+    let unknown = find("00", local_user(), Some(&alpha)).unwrap_err();
+    for (caller, endpoint) in
+        [(somebody("mallory"), Some(&alpha)), (local_user(), Some(&beta)), (local_user(), None)]
+    {
+        let refusal = find(&id, caller, endpoint).unwrap_err();
+        assert_eq!((refusal.kind(), refusal.public()), (RefusalKind::NoSession, unknown.public()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_held_call_is_its_owners() {
+    let house = house("2025-11-25");
+    let network = Network::memory(&house);
+    let connect =
+        |who| Client::connect_as(&house, &network, card(Door::Direct, "2026-07-28", "alpha"), somebody(who));
+    let (mut alice, mut mallory) = (connect("alice").await.unwrap(), connect("mallory").await.unwrap());
+    alice.send(call(1, json!({}))).await;
+    let alpha = house.server("alpha");
+    alpha.recv().await;
+    alpha.send(crate::fake::Event::Request(json!({"id": 9, "method": "roots/list"})), None);
+    let state = alice.next().await.message["result"]["requestState"].clone();
+    let retry = json!({"requestState": state, "inputResponses": {"input-1": {"roots": []}}});
+    mallory.send(call(2, retry.clone())).await;
+    let stolen = mallory.next().await;
+    assert_eq!((stolen.status, &stolen.message["error"]["code"]), (Some(400), &json!(-32602)));
+    assert!(alpha.try_recv().is_none(), "the server heard of it");
+    alice.send(call(3, retry)).await;
+    assert_eq!(alpha.recv().await.message, json!({"jsonrpc": "2.0", "id": 9, "result": {"roots": []}}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cursor_is_its_callers_in_its_list_of_its_endpoint() {
+    let tools = r#"{"tools":[{"name":"a","inputSchema":{"type":"object"}},{"name":"b","inputSchema":{"type":"object"}}],
+        "prompts":[{"name":"a"},{"name":"b"}]}"#;
+    let servers = ["alpha", "beta"].map(|name| (name.to_owned(), Spec::read("2026-07-28", tools)));
+    let settings = Settings { page_items: 1, ..Settings::default() };
+    let house = House::build(Plan { servers: servers.into(), settings, ..Plan::default() });
+    let network = Network::memory(&house);
+    let connect = |who, endpoint| {
+        let card = card(Door::Direct, "2026-07-28", endpoint);
+        Client::connect_as(&house, &network, card, somebody(who))
+    };
+    let mut alice = connect("alice", "alpha").await.unwrap();
+    alice.send(json!({"id": 1, "method": "tools/list"})).await;
+    let cursor = alice.next().await.message["result"]["nextCursor"].clone();
+    assert!(cursor.is_string(), "{cursor}");
+    let table = [
+        ("alice", "alpha", "tools/list", None),
+        ("mallory", "alpha", "tools/list", Some(-32602)),
+        ("alice", "beta", "tools/list", Some(-32602)),
+        ("alice", "alpha", "prompts/list", Some(-32602)),
+    ];
+    for (who, endpoint, method, code) in table {
+        let mut client = connect(who, endpoint).await.unwrap();
+        client.send(json!({"id": 2, "method": method, "params": {"cursor": cursor}})).await;
+        let answer = client.next().await.message;
+        assert_eq!(answer["error"]["code"].as_i64(), code, "{who} {endpoint} {method}: {answer}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_is_its_callers() {
+    let house = house("2025-11-25");
+    let network = Network::memory(&house);
+    for who in ["alice", "alice", "bob"] {
+        let card = card(Door::Direct, "2025-11-25", "alpha");
+        let mut client = Client::connect_as(&house, &network, card, somebody(who)).await.unwrap();
+        client.send(json!({"id": 1, "method": "tools/list"})).await;
+        assert!(client.next().await.message["result"]["tools"][0]["name"] == "echo");
+    }
+    let lists = house.journal.entries().into_iter().filter(|entry| entry.message["method"] == "tools/list");
+    assert_eq!(lists.count(), 2, "one for each of two callers");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_whose_client_left_during_the_handshake_ends() {
+    let house = house("2025-11-25");
+    let network = Network::memory(&house);
+    let raw = Card { version: None, ..card(Door::Http, "2025-11-25", "alpha") };
+    let hello = json!({"id": 1, "method": "initialize", "params": {"protocolVersion": "2025-11-25",
+        "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}}});
+    let mut client = Client::connect(&house, &network, raw).await.unwrap();
+    house.server("alpha").set_slow(Duration::from_secs(5));
+    client.send(hello).await;
+    assert_eq!(house.gateway.sessions.len(), 1);
+    assert!(client.cut(&json!(1)));
+    settled().await;
+    assert_eq!(house.gateway.sessions.len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_happens_before_its_record_is_durable() {
+    let house = house("2026-07-28");
+    let network = Network::memory(&house);
+    let mut alice = Client::connect(&house, &network, card(Door::Http, "2026-07-28", "alpha")).await.unwrap();
+    house.sink.stall();
+    alice.send(call(1, json!({}))).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let alpha = house.server("alpha");
+    assert!(alpha.try_recv().is_none(), "the server was called before the decision was durable");
+    house.sink.release();
+    assert_eq!(alpha.recv().await.message["method"], "tools/call");
+}
+
+#[tokio::test(start_paused = true)]
+async fn sessions_are_limited_per_caller() {
+    let limits = portcullis_gateway::SessionLimits { total: 3, per_principal: 2, idle_ms: 60_000 };
+    let settings = Settings { sessions: limits, ..Settings::default() };
+    let servers = vec![("alpha".to_owned(), Spec::read("2025-11-25", SERVER))];
+    let house = House::build(Plan { servers, settings, ..Plan::default() });
+    let network = Network::memory(&house);
+    let connect =
+        |who| Client::connect_as(&house, &network, card(Door::Direct, "2025-11-25", "alpha"), somebody(who));
+    let alice = (connect("alice").await, connect("alice").await);
+    assert!(alice.0.is_ok() && alice.1.is_ok());
+    let code = |refused: Result<Client, Value>| refused.err().map(|answer| answer["error"]["code"].clone());
+    assert_eq!(code(connect("alice").await), Some(json!(42901)));
+    let bob = connect("bob").await;
+    assert!(bob.is_ok());
+    assert_eq!(code(connect("carol").await), Some(json!(42901)));
+}

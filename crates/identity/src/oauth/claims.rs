@@ -1,0 +1,136 @@
+//! The claims of an access token (RFC 9068 section 2.2), each in its form.
+
+use std::sync::Arc;
+
+use portcullis_core::wire::json::{Kind, Node};
+
+use crate::TokenFault;
+
+/// Longest identifier: of a subject, a client, a token or an audience.
+const MAX_ID: usize = 255;
+/// Most scopes of a token.
+const MAX_SCOPES: usize = 64;
+/// Most audiences of a token.
+const MAX_AUDIENCES: usize = 32;
+/// 9999-12-31, beyond which a number is no date but a mistake.
+const LAST_DATE: f64 = 253_402_300_799.0;
+
+/// What a token says. Nothing of it is known to be true.
+#[derive(Debug)]
+pub(crate) struct Claims {
+    pub(crate) issuer: String,
+    pub(crate) subject: String,
+    pub(crate) audiences: Vec<String>,
+    /// Seconds since 1970, as all times here.
+    pub(crate) expires: u64,
+    pub(crate) issued: u64,
+    pub(crate) not_before: Option<u64>,
+    pub(crate) client: Option<String>,
+    pub(crate) token_id: Option<String>,
+    pub(crate) scopes: Vec<Arc<str>>,
+    /// Thumbprint of the key it may be used with (RFC 7800, RFC 9449 section 6).
+    pub(crate) key: Option<String>,
+    /// Who acts now, and who acted before (RFC 8693 section 4.1).
+    pub(crate) actors: Vec<String>,
+}
+
+impl Claims {
+    pub(crate) fn read(root: Node<'_>) -> Result<Self, TokenFault> {
+        Ok(Self {
+            issuer: required("iss", id(root, "iss")?)?,
+            subject: required("sub", id(root, "sub")?)?,
+            audiences: audiences(root)?,
+            expires: required("exp", date(root, "exp")?)?,
+            issued: required("iat", date(root, "iat")?)?,
+            not_before: date(root, "nbf")?,
+            client: id(root, "client_id")?,
+            token_id: id(root, "jti")?,
+            scopes: scopes(root)?,
+            key: confirmation(root)?,
+            actors: actors(root)?,
+        })
+    }
+}
+
+pub(super) fn required<T>(name: &'static str, value: Option<T>) -> Result<T, TokenFault> {
+    value.ok_or(TokenFault::Missing(name))
+}
+
+fn id(node: Node<'_>, name: &'static str) -> Result<Option<String>, TokenFault> {
+    node.get(name).map(|value| identifier(value, name)).transpose()
+}
+
+fn identifier(value: Node<'_>, name: &'static str) -> Result<String, TokenFault> {
+    let text = value.as_str().filter(|text| (1..=MAX_ID).contains(&text.len()));
+    let text = text.filter(|text| !text.chars().any(char::is_control));
+    text.map(String::from)
+        .ok_or(TokenFault::Form(name, "a string of 1 to 255 bytes without control characters"))
+}
+
+fn audiences(root: Node<'_>) -> Result<Vec<String>, TokenFault> {
+    const NAME: &str = "aud";
+    let value = required(NAME, root.get(NAME))?;
+    match value.kind() {
+        Kind::Array if (1..=MAX_AUDIENCES).contains(&value.len()) => {
+            value.elements().map(|element| identifier(element, NAME)).collect()
+        }
+        Kind::String => Ok(vec![identifier(value, NAME)?]),
+        _ => Err(TokenFault::Form(NAME, "a string or an array of 1 to 32 strings")),
+    }
+}
+
+/// A `NumericDate` (RFC 7519 section 2); fractions of a second are left out.
+fn date(root: Node<'_>, name: &'static str) -> Result<Option<u64>, TokenFault> {
+    let Some(value) = root.get(name) else { return Ok(None) };
+    match value.as_f64() {
+        Some(seconds) if (0.0..=LAST_DATE).contains(&seconds) => Ok(Some(seconds as u64)),
+        _ => Err(TokenFault::Form(name, "a number of seconds since 1970")),
+    }
+}
+
+/// `scope` (RFC 6749 section 3.3), each once.
+fn scopes(root: Node<'_>) -> Result<Vec<Arc<str>>, TokenFault> {
+    let Some(value) = root.get("scope") else { return Ok(Vec::new()) };
+    let malformed = || TokenFault::Form("scope", "a string of at most 64 scopes between blanks");
+    let text = value.as_str().ok_or_else(malformed)?;
+    let mut scopes: Vec<Arc<str>> = Vec::new();
+    for scope in text.split(' ').filter(|scope| !scope.is_empty()) {
+        if !is_scope(scope) || scopes.len() == MAX_SCOPES {
+            return Err(malformed());
+        }
+        if !scopes.iter().any(|known| **known == *scope) {
+            scopes.push(scope.into());
+        }
+    }
+    Ok(scopes)
+}
+
+/// Whether a text is one scope: `NQCHAR` of RFC 6749, no longer than an identifier.
+pub fn is_scope(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\');
+    (1..=MAX_ID).contains(&text.len()) && text.bytes().all(allowed)
+}
+
+/// `cnf` with a thumbprint, and nothing else that would have to be checked too.
+fn confirmation(root: Node<'_>) -> Result<Option<String>, TokenFault> {
+    const THUMBPRINT: usize = 43;
+    let Some(value) = root.get("cnf") else { return Ok(None) };
+    let thumbprint = value.get("jkt").filter(|_| value.len() == 1).and_then(|jkt| jkt.as_str());
+    let thumbprint = thumbprint.filter(|text| text.len() == THUMBPRINT);
+    thumbprint.map(|text| Some(text.into_owned())).ok_or(TokenFault::Confirmation)
+}
+
+/// The chain of actors, the current one first. An actor of another issuer would need that issuer's word.
+fn actors(root: Node<'_>) -> Result<Vec<String>, TokenFault> {
+    let issuer = root.get("iss").and_then(|issuer| issuer.as_str());
+    let (mut actors, mut node) = (Vec::new(), root);
+    while let Some(actor) = node.get("act") {
+        let name = id(actor, "sub")?.ok_or(TokenFault::Form("act", "an object with `sub`"))?;
+        if actor.get("iss").is_some_and(|of| of.as_str() != issuer) {
+            return Err(TokenFault::Form("act", "an actor of the token's own issuer"));
+        }
+        actors.push(name);
+        node = actor;
+    }
+    Ok(actors)
+}

@@ -1,0 +1,192 @@
+//! The OAuth 2.1 resource server: access tokens as JWT (RFC 9068), and what a client is told about them
+//! (RFC 6750, RFC 9728).
+
+mod cache;
+mod claims;
+mod discovery;
+mod issuer;
+mod keys;
+mod metadata;
+
+use std::sync::Arc;
+
+use portcullis_core::{Challenge, ControlId, Digest, Refusal, RefusalKind};
+
+pub use claims::is_scope;
+pub use issuer::Issuer;
+pub use keys::KeySource;
+
+use crate::{
+    Authenticated, Head, ProofFault, Resource, TokenFault,
+    bearer::{self, Scheme},
+    dpop::Proofs,
+    jose::Jws,
+};
+use cache::Cache;
+use claims::Claims;
+use issuer::Verified;
+use keys::KeyRing;
+
+/// Whose tokens are accepted, and what every one of them has to grant.
+#[derive(Clone, Debug)]
+pub struct OauthConfig {
+    /// The issuers; no two with the same name or URL.
+    pub issuers: Vec<Issuer>,
+    /// Scopes that every token needs.
+    pub required_scopes: Vec<Arc<str>>,
+    /// Whether proofs need a nonce of ours.
+    pub dpop_nonces: bool,
+}
+
+/// Establishes callers by their access tokens.
+#[derive(Debug)]
+pub(crate) struct ResourceServer {
+    issuers: Vec<(Issuer, KeyRing)>,
+    required: Vec<Arc<str>>,
+    cache: Cache,
+    proofs: Proofs,
+}
+
+impl ResourceServer {
+    pub(crate) fn new(config: &OauthConfig) -> Self {
+        let ring = |issuer: &Issuer| KeyRing::new(issuer.keys.clone(), Arc::clone(&issuer.url));
+        let issuers = config.issuers.iter().map(|issuer| (issuer.clone(), ring(issuer))).collect();
+        Self {
+            issuers,
+            required: config.required_scopes.clone(),
+            cache: Cache::default(),
+            proofs: Proofs::new(config.dpop_nonces),
+        }
+    }
+
+    /// Who sent a request with this head.
+    pub(crate) async fn authenticate(&self, head: &Head<'_>) -> Result<Authenticated, Refusal> {
+        let resource = head.resource.ok_or_else(|| {
+            Refusal::new(RefusalKind::Internal, "internal error").operator("a request came in by no endpoint")
+        })?;
+        let (scheme, token) = bearer::token(head.headers)?.ok_or_else(no_token)?;
+        let verified = self.verified(token, head.now_ms).await.map_err(|fault| refused(&fault))?;
+        if !verified.audiences.iter().any(|audience| resource.is(audience)) {
+            return Err(refused(&TokenFault::Audience(resource.to_string())));
+        }
+        match (scheme, &verified.key) {
+            (Scheme::Bearer, None) => {}
+            (Scheme::Bearer, Some(_)) => return Err(refused(&TokenFault::Bound)),
+            (Scheme::Dpop, None) => return Err(refused(&TokenFault::Unbound)),
+            (Scheme::Dpop, Some(key)) => {
+                let checked = self.proofs.check(head, resource, token, key);
+                checked.map_err(|fault| self.unproven(&fault, head.now_ms / 1000))?;
+            }
+        }
+        self.check_scopes(&verified.caller)?;
+        Ok(verified.caller.clone())
+    }
+
+    /// What a client has to know to get a token for `resource`.
+    pub(crate) fn metadata(&self, resource: Resource<'_>) -> Vec<u8> {
+        let bound = self.issuers.iter().all(|(issuer, _)| issuer.require_dpop);
+        metadata::document(
+            resource,
+            self.issuers.iter().map(|(issuer, _)| &*issuer.url),
+            &self.required,
+            bound,
+        )
+    }
+
+    fn unproven(&self, fault: &ProofFault, now: u64) -> Refusal {
+        let nonce = self.proofs.nonce(now).filter(|_| *fault == ProofFault::Nonce);
+        let (public, challenge) = match nonce {
+            Some(nonce) => ("the proof needs a nonce", Challenge::Nonce(nonce.into())),
+            None => ("the proof is not accepted here", Challenge::Proof),
+        };
+        Refusal::new(RefusalKind::Unauthenticated, public)
+            .by(ControlId::Az04)
+            .operator(fault.to_string())
+            .challenging(challenge)
+    }
+
+    async fn verified(&self, token: &str, now_ms: u64) -> Result<Arc<Verified>, TokenFault> {
+        let (digest, now) = (Digest::of(token.as_bytes()), now_ms / 1000);
+        if let Some(known) = self.cache.get(&digest, now)
+            && let Some((_, ring)) = self.issuer(known.caller.grant.as_ref().map(|grant| &*grant.issuer))
+            && ring.current(now_ms).await?.epoch == known.epoch
+        {
+            return Ok(known);
+        }
+        let jws = Jws::parse(token)?;
+        let claims = Claims::read(jws.claims.root())?;
+        let (issuer, ring) = self.issuer(Some(&claims.issuer)).ok_or(TokenFault::Issuer)?;
+        let keys = ring.current(now_ms).await?;
+        let verified = match issuer.verify(&jws, &claims, &keys, now) {
+            Err(TokenFault::UnknownKey) => match ring.newer(keys.epoch, now_ms).await {
+                Some(newer) => issuer.verify(&jws, &claims, &newer, now),
+                None => Err(TokenFault::UnknownKey),
+            },
+            verified => verified,
+        };
+        let verified = Arc::new(verified?);
+        self.cache.put(digest, Arc::clone(&verified));
+        Ok(verified)
+    }
+
+    fn issuer(&self, url: Option<&str>) -> Option<&(Issuer, KeyRing)> {
+        self.issuers.iter().find(|(issuer, _)| Some(&*issuer.url) == url)
+    }
+
+    fn check_scopes(&self, caller: &Authenticated) -> Result<(), Refusal> {
+        let granted = caller.grant.as_ref().map_or(&[][..], |grant| &grant.scopes);
+        if self.required.iter().all(|scope| granted.contains(scope)) {
+            return Ok(());
+        }
+        let wanted = self.required.join(" ");
+        let detail = format!("the token lacks scopes that `auth.required_scopes` names: `{wanted}`");
+        Err(Refusal::new(RefusalKind::Denied, "the access token does not grant what is needed here")
+            .by(ControlId::Az02)
+            .operator(detail)
+            .challenging(Challenge::Scopes(wanted.into())))
+    }
+}
+
+fn no_token() -> Refusal {
+    Refusal::new(RefusalKind::Unauthenticated, "an access token is needed here")
+        .by(ControlId::Iam01)
+        .operator("the request has no bearer token in its `Authorization` header")
+        .challenging(Challenge::Token)
+}
+
+/// The peer learns whether a new token of the same kind would help, and nothing about how this one failed.
+fn refused(fault: &TokenFault) -> Refusal {
+    if matches!(fault, TokenFault::NoKeys(_)) {
+        return Refusal::new(
+            RefusalKind::UpstreamUnavailable,
+            "the access token cannot be checked at the moment",
+        )
+        .by(ControlId::Iam02)
+        .operator(fault.to_string());
+    }
+    let public = match fault {
+        TokenFault::Expired(_) => "the access token has expired",
+        _ => "the access token is not accepted here",
+    };
+    Refusal::new(RefusalKind::Unauthenticated, public)
+        .by(control(fault))
+        .operator(fault.to_string())
+        .challenging(match fault {
+            TokenFault::Bound | TokenFault::NotBound => Challenge::BoundToken,
+            _ => Challenge::AnotherToken,
+        })
+}
+
+/// Whose question it is.
+fn control(fault: &TokenFault) -> ControlId {
+    match fault {
+        TokenFault::Issuer => ControlId::Iam02,
+        TokenFault::Audience(_) => ControlId::Az06,
+        TokenFault::Bound | TokenFault::Unbound | TokenFault::NotBound | TokenFault::Confirmation => {
+            ControlId::Az04
+        }
+        TokenFault::Delegation { .. } => ControlId::Az03,
+        TokenFault::Expired(_) | TokenFault::Lifetime { .. } => ControlId::Iam06,
+        _ => ControlId::Iam01,
+    }
+}

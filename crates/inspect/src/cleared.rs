@@ -1,0 +1,76 @@
+//! The proof that a call has been inspected.
+
+use std::{ops::Deref, sync::Arc};
+
+use bytes::Bytes;
+use portcullis_core::{Call, ControlRun, Finding};
+
+/// A subject whose call passed every control.
+///
+/// Only [`Inspector::request`](crate::Inspector::request) makes one, so a function that asks for it cannot
+/// be reached without the inspection:
+///
+/// ```compile_fail,E0451
+/// fn forge<T>(subject: T) -> portcullis_inspect::Cleared<T> {
+///     portcullis_inspect::Cleared { subject, controls: [].into(), findings: Vec::new() }
+/// }
+/// ```
+///
+/// What was inspected cannot be exchanged afterwards:
+///
+/// ```compile_fail,E0594
+/// fn swap(mut cleared: portcullis_inspect::Cleared<portcullis_core::Call>, other: portcullis_core::Call) {
+///     *cleared = other;
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Cleared<T> {
+    subject: T,
+    controls: Arc<[ControlRun]>,
+    findings: Vec<Finding>,
+}
+
+impl<T> Cleared<T> {
+    pub(crate) fn new(subject: T, controls: Arc<[ControlRun]>, findings: Vec<Finding>) -> Self {
+        Self { subject, controls, findings }
+    }
+
+    /// Which controls ran, in order. Shared by all calls of a kind.
+    pub fn controls(&self) -> Arc<[ControlRun]> {
+        Arc::clone(&self.controls)
+    }
+
+    /// What the controls noticed without objecting.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// Gives up the proof.
+    pub fn into_inner(self) -> T {
+        self.subject
+    }
+}
+
+impl<T> Deref for Cleared<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.subject
+    }
+}
+
+impl<T: AsRef<Call>> AsRef<Call> for Cleared<T> {
+    fn as_ref(&self) -> &Call {
+        self.subject.as_ref()
+    }
+}
+
+/// What became of a call that was not refused.
+#[derive(Debug)]
+pub enum Inspected<T> {
+    /// It may go on.
+    Cleared(Cleared<T>),
+    /// A control wrote the request anew. The subject comes back without proof: the new bytes have to be
+    /// decoded, resolved, permitted and inspected like any other request. The finding is why.
+    Edited(T, Bytes, Finding),
+}

@@ -1,0 +1,66 @@
+//! The proof that an answer has been inspected.
+
+use std::sync::Arc;
+
+use portcullis_core::{Answer, ControlRun, Finding, ServerName, Surface, wire::Message};
+
+/// An answer that passed every control: the only way to bytes for the caller.
+///
+/// Only [`Inspector::response`](crate::Inspector::response) makes one, whether a server or the gateway
+/// itself wrote the answer:
+///
+/// ```compile_fail,E0451
+/// fn forge(answer: portcullis_core::Answer) -> portcullis_inspect::Released {
+///     portcullis_inspect::Released { answer, controls: [].into(), findings: Vec::new() }
+/// }
+/// ```
+///
+/// The message inside cannot be exchanged:
+///
+/// ```compile_fail,E0594
+/// fn swap(released: portcullis_inspect::Released, other: portcullis_core::wire::Message) {
+///     *released.message() = other;
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Released {
+    answer: Answer,
+    controls: Arc<[ControlRun]>,
+    findings: Vec<Finding>,
+}
+
+impl Released {
+    pub(crate) fn new(answer: Answer, controls: Arc<[ControlRun]>, findings: Vec<Finding>) -> Self {
+        Self { answer, controls, findings }
+    }
+
+    /// The message.
+    pub fn message(&self) -> &Message {
+        &self.answer.message
+    }
+
+    /// The message, giving up the proof.
+    pub fn into_message(self) -> Message {
+        self.answer.message
+    }
+
+    /// Which server wrote it; none when the gateway did.
+    pub fn server(&self) -> Option<&ServerName> {
+        self.answer.server.as_ref()
+    }
+
+    /// The channel it was inspected for.
+    pub fn surface(&self) -> Surface {
+        self.answer.surface
+    }
+
+    /// Which controls ran, in order. Shared by all answers.
+    pub fn controls(&self) -> Arc<[ControlRun]> {
+        Arc::clone(&self.controls)
+    }
+
+    /// What the controls noticed without objecting.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+}

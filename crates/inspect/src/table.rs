@@ -1,0 +1,162 @@
+//! Tables of controls: as declared, as built, and run.
+
+use bytes::Bytes;
+use std::sync::Arc;
+
+use portcullis_core::{
+    Context, Control, ControlId, ControlRun, Finding, Refusal, RefusalKind, RunState, Verdict,
+};
+
+use crate::options::InspectorOptions;
+
+/// A control as declared.
+pub(crate) struct Row<S: 'static> {
+    pub(crate) id: ControlId,
+    /// Raised when the control changes what it decides.
+    pub(crate) version: u32,
+    /// What the record says about it when it has run.
+    pub(crate) state: RunState,
+    pub(crate) reason: Option<&'static str>,
+    /// Why it is skipped where it has nothing to look at; absent if it always has.
+    pub(crate) otherwise: Option<&'static str>,
+    /// Whether the options switch it off.
+    pub(crate) off: fn(&InspectorOptions) -> bool,
+    /// Whether records speak of it; one that only prepares for another of the same control is not spoken of.
+    pub(crate) shown: bool,
+    pub(crate) stage: Stage<S>,
+}
+
+impl<S> Row<S> {
+    /// What the record says about it; `whole` if the subject has what every control looks at.
+    fn run(&self, whole: bool, options: &InspectorOptions) -> ControlRun {
+        let skipped = if (self.off)(options) {
+            Some("switched off in the configuration")
+        } else {
+            self.otherwise.filter(|_| !whole)
+        };
+        let (state, reason) = match skipped {
+            Some(why) => (RunState::Skipped, Some(why)),
+            None => (self.state, self.reason),
+        };
+        ControlRun { control: self.id, state, reason: reason.map(Into::into) }
+    }
+}
+
+/// How a control does its work.
+pub(crate) enum Stage<S: 'static> {
+    /// `wire` has done it in the walk that made the subject.
+    Walk,
+    /// The inspector does it, with the schema of the tool concerned.
+    Schema,
+    /// By itself.
+    Check(fn(&InspectorOptions) -> Box<dyn Control<S>>),
+}
+
+/// The controls over one kind of subject, built.
+pub(crate) struct Table<S: 'static> {
+    steps: Vec<(ControlId, Step<S>)>,
+    runs: Arc<[ControlRun]>,
+    /// As `runs`, for subjects that some controls have nothing to look at in.
+    partial_runs: Arc<[ControlRun]>,
+}
+
+enum Step<S> {
+    Walk,
+    Schema,
+    Check(Box<dyn Control<S>>),
+}
+
+/// What running a table came to, if nothing was refused.
+pub(crate) enum Passed {
+    /// Nothing to change.
+    Unchanged(Vec<Finding>),
+    /// The control of this row wants these bytes instead. The controls after it have not run.
+    Edited(usize, Bytes, Finding),
+}
+
+impl<S> Table<S> {
+    pub(crate) fn build(rows: &[Row<S>], options: &InspectorOptions) -> Self {
+        let steps = rows.iter().map(|row| (row.id, Step::build(&row.stage, options))).collect();
+        let runs =
+            |whole: bool| combined(rows.iter().filter(|row| row.shown).map(|row| row.run(whole, options)));
+        Self { steps, runs: runs(true), partial_runs: runs(false) }
+    }
+
+    pub(crate) fn has(&self, id: ControlId) -> bool {
+        self.steps.iter().any(|(own, _)| *own == id)
+    }
+
+    /// What the record says about the controls, shared by all subjects.
+    pub(crate) fn runs(&self, whole: bool) -> Arc<[ControlRun]> {
+        Arc::clone(if whole { &self.runs } else { &self.partial_runs })
+    }
+
+    /// Runs every control in order; `by_schema` does what needs the schema. What the rows of `edited` still note
+    /// about their own edits is left out.
+    pub(crate) fn run(
+        &self,
+        subject: &S,
+        cx: &Context,
+        edited: &[usize],
+        mut by_schema: impl FnMut(&S) -> Result<(), Refusal>,
+    ) -> Result<Passed, Refusal> {
+        let mut findings = Vec::new();
+        for (row, (id, step)) in self.steps.iter().enumerate() {
+            let verdict = match step {
+                Step::Walk => continue,
+                Step::Schema => {
+                    by_schema(subject)?;
+                    continue;
+                }
+                Step::Check(control) => control.check(subject, cx),
+            };
+            match verdict {
+                Verdict::Pass => {}
+                Verdict::Note(_) if edited.contains(&row) => {}
+                Verdict::Note(finding) => findings.push(finding),
+                Verdict::Edit(bytes, finding) => return Ok(Passed::Edited(row, bytes, finding)),
+                Verdict::Ask(finding) => return Err(unanswerable(*id, &finding)),
+                Verdict::Refuse(refusal) => return Err(refusal),
+            }
+        }
+        Ok(Passed::Unchanged(findings))
+    }
+}
+
+impl<S> Step<S> {
+    fn build(stage: &Stage<S>, options: &InspectorOptions) -> Self {
+        match stage {
+            Stage::Walk => Self::Walk,
+            Stage::Schema => Self::Schema,
+            Stage::Check(build) => Self::Check(build(options)),
+        }
+    }
+}
+
+/// A control of several rows is one control: if some did not run, it ran with less than it should have.
+fn combined(rows: impl Iterator<Item = ControlRun>) -> Arc<[ControlRun]> {
+    let mut runs: Vec<ControlRun> = Vec::new();
+    for run in rows {
+        match runs.iter_mut().find(|known| known.control == run.control) {
+            Some(known) if known.state != run.state => {
+                known.state = RunState::Degraded;
+                known.reason = known.reason.take().or(run.reason);
+            }
+            Some(_) => {}
+            None => runs.push(run),
+        }
+    }
+    runs.into()
+}
+
+fn unanswerable(control: ControlId, finding: &Finding) -> Refusal {
+    Refusal::new(RefusalKind::Denied, "a person has to approve this, and no way to ask one is configured")
+        .by(control)
+        .operator(format!("approval needed, none configured: {}", finding.detail))
+}
+
+impl<S> std::fmt::Debug for Table<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.steps.iter().map(|(id, _)| id)).finish()
+    }
+}

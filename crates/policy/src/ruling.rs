@@ -1,0 +1,52 @@
+//! An answer.
+
+use std::sync::Arc;
+
+use portcullis_core::{Challenge, ControlId, Refusal, RefusalKind};
+
+/// The answer to a question, cheap to copy out of the cache.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ruling {
+    /// Permitted by these policies; never empty.
+    Permit(Arc<[Arc<str>]>),
+    /// Refused.
+    Refuse(Arc<Denial>),
+}
+
+/// Why not.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Denial {
+    /// What the author of a policy wants the caller to read.
+    pub(crate) reason: Option<Arc<str>>,
+    /// Scopes with which the answer would be another, where nothing else stands in the way.
+    pub(crate) scopes: Option<Arc<str>>,
+    /// What the operator needs.
+    pub(crate) detail: String,
+}
+
+/// What the caller reads when no policy says more.
+const NOT_PERMITTED: &str = "not permitted by policy";
+
+impl Ruling {
+    pub(crate) fn refuse(detail: impl Into<String>) -> Self {
+        Self::Refuse(Denial { reason: None, scopes: None, detail: detail.into() }.into())
+    }
+
+    pub(crate) fn permits(&self) -> bool {
+        matches!(self, Self::Permit(_))
+    }
+}
+
+impl Denial {
+    pub(crate) fn refusal(&self) -> Refusal {
+        let refusal = match &self.reason {
+            Some(reason) => Refusal::new(RefusalKind::Denied, reason.to_string()),
+            None => Refusal::new(RefusalKind::Denied, NOT_PERMITTED),
+        };
+        let refusal = refusal.by(ControlId::Az01).operator(&self.detail);
+        match &self.scopes {
+            Some(scopes) => refusal.by(ControlId::Az02).challenging(Challenge::Scopes(Arc::clone(scopes))),
+            None => refusal,
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Every scenario, as part of the tests.
+//!
+//! The programs have to be built: `cargo build -p portcullis -p portcullis-testkit`.
+#![allow(clippy::panic, clippy::unwrap_used, reason = "test code")]
+
+use portcullis_range::{place::Place, scenarios::SCENARIOS};
+
+async fn check(id: &str) {
+    let scenario = SCENARIOS.iter().find(|scenario| scenario.id == id);
+    let scenario = scenario.unwrap_or_else(|| panic!("there is no scenario {id}"));
+    let report = scenario.run(&Place::new(None).unwrap()).await;
+    assert!(report.passed, "{report}");
+}
+
+macro_rules! scenarios {
+    ($($name:ident $id:literal)+) => {
+        $(
+            #[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                check($id).await;
+            }
+        )+
+
+        #[test]
+        fn every_scenario_is_run() {
+            let known: Vec<_> = SCENARIOS.iter().map(|scenario| scenario.id).collect();
+            assert_eq!(known, [$($id),+]);
+        }
+    };
+}
+
+scenarios! {
+    s02_tool_poisoning "S-02"
+    s03_tool_schema_drift "S-03"
+    s04_resource_content_poisoning "S-04"
+    s06_shadow_servers "S-06"
+    s11_prompt_injection "S-11"
+    s17_replay_and_hijacking "S-17"
+    s18_oauth_weaknesses "S-18"
+    s19_sensitive_information_disclosure "S-19"
+    s26_unrestricted_network_access "S-26"
+    s27_insecure_protocol_implementation "S-27"
+    s28_insecure_descriptor_handling "S-28"
+    s29_cross_site_request_forgery "S-29"
+    s30_cross_origin_bypass "S-30"
+    s33_payload_limits "S-33"
+    s34_lack_of_observability "S-34"
+}

@@ -1,0 +1,18 @@
+//! Every input that is kept in `fuzz/corpus` still passes its target.
+
+use std::{fs, path::Path};
+
+use super::targets;
+
+#[test]
+fn the_corpus_passes() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
+    for (name, target) in targets::ALL {
+        let inputs: Vec<_> =
+            fs::read_dir(corpus.join(name)).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert!(inputs.len() >= 9, "corpus of `{name}` has too few inputs");
+        for input in inputs {
+            target(&fs::read(&input).unwrap());
+        }
+    }
+}

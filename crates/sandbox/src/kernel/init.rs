@@ -1,0 +1,123 @@
+//! The first process of a sandbox: it builds the inside, starts the server, and when it ends everything ends.
+
+use std::{
+    io,
+    os::fd::{AsFd, OwnedFd},
+    process::Command,
+};
+
+use rustix::{
+    process::{
+        DumpableBehavior, Pid, Resource, Rlimit, Signal, set_dumpable_behavior,
+        set_parent_process_death_signal, setrlimit, setsid,
+    },
+    system::sethostname,
+    thread::{
+        CapabilitySet, CapabilitySets, capability_is_in_bounding_set, remove_capability_from_bounding_set,
+        set_capabilities,
+    },
+};
+
+use super::{StartError, filter::Filters, ids::Identity, rights, root};
+use crate::{
+    plan::{Limits, OWN_ENV, Plan},
+    report::Report,
+    supervise::{self, Server},
+    system,
+};
+
+/// What the inside is built from. All of it was made outside, where failing is simple.
+pub(super) struct Inside<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) identity: Identity,
+    pub(super) trees: Option<Vec<root::Tree>>,
+    pub(super) filters: Filters,
+    pub(super) command: Command,
+    /// To the process outside.
+    pub(super) control: OwnedFd,
+}
+
+/// The exit status is of no interest: what happened is told on the control socket.
+pub(super) fn main(inside: Inside<'_>) -> u8 {
+    let Inside { plan, identity, trees, filters, command, control } = inside;
+    let prepared = prepare(plan, identity, trees, &control);
+    let started = prepared.and_then(|()| start(plan, filters, command));
+    match started {
+        Ok(server) => {
+            system::keep_only(control.as_fd());
+            let ended = supervise::watch(control.as_fd(), &Server::Plain(server)).ok().flatten();
+            supervise::tell(control.as_fd(), &Report::Ended(supervise::exit_of(ended)));
+        }
+        Err(error) => supervise::tell(control.as_fd(), &error.to_report()),
+    }
+    0
+}
+
+fn prepare(
+    plan: &Plan,
+    identity: Identity,
+    trees: Option<Vec<root::Tree>>,
+    control: &OwnedFd,
+) -> Result<(), StartError> {
+    let failed = |error: io::Error| StartError::unmet("namespaces", error.to_string());
+    set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| failed(error.into()))?;
+    // Until the process outside has said who we are and what we may use, nothing can be done.
+    match rustix::io::read(control, &mut [0]) {
+        Ok(1) => {}
+        _ => return Err(failed(io::ErrorKind::UnexpectedEof.into())),
+    }
+    identity.assume().map_err(failed)?;
+    // A change of user clears it.
+    set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| failed(error.into()))?;
+    root::enter(plan, identity, trees)?;
+    sethostname(b"sandbox").map_err(|error| failed(error.into()))?;
+    drop_capabilities().map_err(|error| StartError::unmet("capabilities", error.to_string()))?;
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(|error| failed(error.into()))
+}
+
+/// From here on not even this process could change the inside.
+fn drop_capabilities() -> io::Result<()> {
+    for number in 0..u64::BITS {
+        let capability = CapabilitySet::from_bits_retain(1 << number);
+        if capability_is_in_bounding_set(capability).unwrap_or(false) {
+            remove_capability_from_bounding_set(capability)?;
+        }
+    }
+    let none = CapabilitySet::empty();
+    Ok(set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })?)
+}
+
+fn start(plan: &Plan, filters: Filters, mut command: Command) -> Result<Pid, StartError> {
+    let mut rules = Some(rights::ruleset(plan)?);
+    let limits = plan.limits.clone();
+    command.current_dir(&plan.cwd);
+    for (name, value) in OWN_ENV {
+        if !command.get_envs().any(|(set, _)| set == *name) {
+            command.env(name, value);
+        }
+    }
+    system::before_exec(&mut command, move || {
+        // A session of its own: no terminal.
+        setsid()?;
+        limit(&limits)?;
+        system::close_inherited_on_exec()?;
+        let rules = rules.take().ok_or(io::ErrorKind::InvalidInput)?;
+        rules.restrict_self().map_err(io::Error::other)?;
+        filters.apply()
+    });
+    let child = command.spawn().map_err(StartError::Program)?;
+    Pid::from_raw(child.id().cast_signed()).ok_or(StartError::Program(io::ErrorKind::InvalidData.into()))
+}
+
+fn limit(limits: &Limits) -> io::Result<()> {
+    for (resource, value) in [
+        (Resource::Core, 0),
+        (Resource::Fsize, limits.file),
+        (Resource::Nofile, limits.open_files),
+        (Resource::Nproc, limits.processes),
+        (Resource::Memlock, 64 << 10),
+    ] {
+        setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) })?;
+    }
+    Ok(())
+}

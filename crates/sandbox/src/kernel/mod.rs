@@ -1,0 +1,203 @@
+//! The kernel's own boundaries around a server, without a daemon and without privilege.
+//!
+//! ```text
+//!  this process ── first process of the sandbox ── server ── whatever the server starts
+//!       └─ maps users, sets limits    └─ builds the root, drops capabilities
+//! ```
+//!
+//! The first process is in namespaces of its own for users, processes, mounts, network, queues, names and
+//! control groups. When it ends, the kernel ends everything in them.
+
+mod calls;
+mod cgroup;
+mod error;
+mod filter;
+mod ids;
+mod init;
+mod rights;
+mod root;
+
+use std::{
+    io,
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::net::UnixStream,
+    },
+    process::Command,
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
+
+use portcullis_core::Exit;
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    process::{Pid, Signal, WaitOptions, getpid, kill_process, waitpid},
+    thread::set_no_new_privs,
+};
+
+use self::{cgroup::Cgroup, filter::Filters, ids::Identity, init::Inside};
+use crate::{
+    plan::{Limits, Plan},
+    report::{KILL, Report, TERMINATE},
+    system,
+};
+
+pub use self::{
+    calls::{CallVerdict, SystemCall, system_calls},
+    error::StartError,
+};
+
+const NAMESPACES: i32 = libc::CLONE_NEWUSER
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWNS
+    | libc::CLONE_NEWNET
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWUTS
+    | libc::CLONE_NEWCGROUP;
+
+/// A running sandbox. Dropping it ends everything inside.
+#[derive(Debug)]
+pub struct Contained {
+    first: Pid,
+    control: OwnedFd,
+    cgroup: Cgroup,
+    started: Instant,
+    limit: Option<Duration>,
+    waited: bool,
+}
+
+/// The version of control groups that would limit memory and processor time here; `None` where this process can
+/// make none.
+pub fn control_groups() -> Option<&'static str> {
+    Cgroup::new(&format!("portcullis-{}-trial", getpid()), &Limits::default()).version()
+}
+
+/// How a sandbox ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// How the server did.
+    pub exit: Exit,
+    /// Whether it was made to, because its time was up.
+    pub timed_out: bool,
+}
+
+impl Contained {
+    /// Starts a command inside the boundaries of a plan. Its environment and standard streams are as `command`
+    /// says; everything else is as the plan says.
+    ///
+    /// The calling process must have one thread only.
+    ///
+    /// # Errors
+    /// When a boundary cannot be put up here, or the command cannot be executed. Nothing is running then.
+    pub fn start(plan: &Plan, command: Command) -> Result<Self, StartError> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let failed = |error: io::Error| StartError::unmet("namespaces", error.to_string());
+        set_no_new_privs(true).map_err(|error| failed(error.into()))?;
+        let filters = Filters::new()?;
+        let identity = Identity::for_server().map_err(failed)?;
+        let trees = if identity.other { Some(root::open(plan, identity)?) } else { None };
+        let (control, theirs) = UnixStream::pair().map_err(failed)?;
+        let name = format!("portcullis-{}-{}", getpid(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let cgroup = Cgroup::new(&name, &plan.limits);
+        let inside = Inside { plan, identity, trees, filters, command, control: OwnedFd::from(theirs) };
+        let namespaces = if plan.danger_host_network { NAMESPACES & !libc::CLONE_NEWNET } else { NAMESPACES };
+        let forked = system::fork_into(namespaces, control.into(), move || init::main(inside));
+        let (first, control) = forked.map_err(failed)?;
+        let limit = plan.limits.seconds.map(Duration::from_secs);
+        let contained = Self { first, control, cgroup, started: Instant::now(), limit, waited: false };
+        contained.admit(identity).map_err(failed)?;
+        contained.expect_start()?;
+        Ok(contained)
+    }
+
+    /// Says who the first process is and what it may use, and lets it go on.
+    fn admit(&self, identity: Identity) -> io::Result<()> {
+        identity.map(self.first)?;
+        self.cgroup.add(self.first)?;
+        rustix::io::write(&self.control, &[0])?;
+        Ok(())
+    }
+
+    fn expect_start(&self) -> Result<(), StartError> {
+        match self.next_report() {
+            Some(Report::Started(_)) => Ok(()),
+            Some(report) => Err(StartError::from_report(report)),
+            None => Err(StartError::unmet("namespaces", "the first process ended early".to_owned())),
+        }
+    }
+
+    /// One report; `None` when the first process is gone.
+    fn next_report(&self) -> Option<Report> {
+        let (mut line, mut byte) = (Vec::new(), [0]);
+        loop {
+            match rustix::io::read(&self.control, &mut byte) {
+                Ok(1) if byte == *b"\n" => return Report::parse(&String::from_utf8_lossy(&line)),
+                Ok(1) => line.extend(byte),
+                Err(rustix::io::Errno::INTR) => {}
+                _ => return None,
+            }
+        }
+    }
+
+    /// The version of control groups that limits memory and processor; `None` where this process may make none,
+    /// and the limits of memory and processor are therefore not in force.
+    pub fn cgroup(&self) -> Option<&'static str> {
+        self.cgroup.version()
+    }
+
+    /// The first process, for which the caller waits itself; see [`Contained::report`].
+    pub(crate) fn first(&self) -> Pid {
+        self.first
+    }
+
+    /// Asks the command to end.
+    pub(crate) fn terminate(&self) {
+        let _gone = rustix::io::write(&self.control, &[TERMINATE]);
+    }
+
+    /// How the command ended, once the first process has been waited for.
+    pub(crate) fn report(mut self) -> Option<Exit> {
+        self.waited = true;
+        match self.next_report() {
+            Some(Report::Ended(exit)) => Some(exit),
+            _ => None,
+        }
+    }
+
+    /// Waits until the command and everything it started have ended.
+    pub fn wait(self) -> Ended {
+        let timed_out = !self.wait_for_report();
+        let exit = if timed_out { None } else { self.next_report() };
+        let exit = match exit {
+            Some(Report::Ended(exit)) => exit,
+            _ => Exit::Unknown,
+        };
+        Ended { exit, timed_out }
+    }
+
+    /// Whether there is a report before the time is up.
+    fn wait_for_report(&self) -> bool {
+        loop {
+            let left = self.limit.map(|limit| limit.saturating_sub(self.started.elapsed()));
+            let left = left.and_then(|left| Timespec::try_from(left).ok());
+            let control = self.control.as_fd();
+            match poll(&mut [PollFd::new(&control, PollFlags::IN)], left.as_ref()) {
+                Err(rustix::io::Errno::INTR) => {}
+                Ok(0) => return false,
+                _ => return true,
+            }
+        }
+    }
+}
+
+impl Drop for Contained {
+    fn drop(&mut self) {
+        if self.waited {
+            return;
+        }
+        let _gone = rustix::io::write(&self.control, &[KILL]);
+        let _gone = kill_process(self.first, Signal::KILL);
+        // Returns when everything inside is gone: the kernel sees to that before it lets its first process go.
+        while matches!(waitpid(Some(self.first), WaitOptions::empty()), Err(rustix::io::Errno::INTR)) {}
+    }
+}

@@ -1,0 +1,228 @@
+//! The gateway's side of a supervised server.
+
+use std::{env, io, os::unix::net::UnixStream, path::PathBuf, process, sync::Arc, time::Duration};
+
+use portcullis_core::{Boundary, BoxFuture, Exit, LaunchError, LaunchPlan, Launched, Launcher, Process};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
+    net::unix::{OwnedReadHalf, OwnedWriteHalf, pipe},
+    process::{Child, Command},
+    sync::{mpsc, watch},
+    time::timeout,
+};
+
+use crate::{
+    StartError,
+    environment::{environment, passed},
+    order::{self, Stdio},
+    report::{KILL, Report, TERMINATE},
+    stderr,
+    strays::{self, Registration},
+    supervise::SUBCOMMAND,
+};
+
+/// How long a supervisor may take to end its tree before it is itself killed.
+const SUPERVISOR_LIMIT: Duration = Duration::from_secs(5);
+
+/// Starts servers under a supervisor, see the crate's description.
+#[derive(Debug)]
+pub struct ProcessLauncher {
+    supervisor: PathBuf,
+}
+
+type Reports = Lines<BufReader<OwnedReadHalf>>;
+
+impl ProcessLauncher {
+    /// A launcher whose supervisor is this very program, which must call [`crate::supervise::main`] when
+    /// its first argument is [`SUBCOMMAND`].
+    ///
+    /// # Errors
+    /// When this process cannot be made the subreaper of what it starts.
+    pub fn new() -> io::Result<Self> {
+        // Resolved in the new process, where it still means the running program even after an upgrade
+        // has replaced the file.
+        Self::with_supervisor("/proc/self/exe")
+    }
+
+    /// A launcher with another program as supervisor.
+    ///
+    /// # Errors
+    /// As [`ProcessLauncher::new`].
+    pub fn with_supervisor(program: impl Into<PathBuf>) -> io::Result<Self> {
+        strays::become_subreaper()?;
+        Ok(Self { supervisor: program.into() })
+    }
+
+    async fn start(&self, plan: &LaunchPlan) -> Result<Launched, LaunchError> {
+        let setup =
+            |error: io::Error| LaunchError::Setup { server: plan.server.clone(), reason: error.to_string() };
+        if let Boundary::Unsettled(reason) = &plan.boundary {
+            return Err(LaunchError::Setup { server: plan.server.clone(), reason: reason.to_string() });
+        }
+        let prepared = self.prepare(plan).await.map_err(setup)?;
+        let Prepared { child, registration, mut reports, commands, ends } = prepared;
+        let first = reports.next_line().await.ok().flatten();
+        match first.as_deref().and_then(Report::parse) {
+            Some(Report::Started(_)) => {}
+            Some(Report::Failed(reason)) => {
+                return Err(LaunchError::Command { command: plan.command.display().to_string(), reason });
+            }
+            Some(report @ Report::Unmet { .. }) => {
+                return Err(setup(io::Error::other(StartError::from_report(report))));
+            }
+            _ => return Err(setup(io::Error::other("the supervisor ended before the server was started"))),
+        }
+        let (lines, stderr) = mpsc::channel(stderr::QUEUE);
+        tokio::spawn(stderr::forward(ends.error, lines));
+        let process = Arc::new(Tree::watch(child, registration, reports, commands));
+        Ok(Launched { stdin: Box::new(ends.input), stdout: Box::new(ends.output), stderr, process })
+    }
+
+    /// Starts a supervisor and gives it its order.
+    #[allow(clippy::disallowed_methods, reason = "this is where the few variables that may pass are picked")]
+    async fn prepare(&self, plan: &LaunchPlan) -> io::Result<Prepared> {
+        let (ours, theirs) = UnixStream::pair()?;
+        let (ends, stdio) = pipes()?;
+        let mut command = Command::new(&self.supervisor);
+        command
+            .args([SUBCOMMAND, plan.server.as_str()])
+            .env_clear()
+            .stdin(std::os::fd::OwnedFd::from(theirs));
+        command.stdout(process::Stdio::null()).stderr(process::Stdio::null());
+        let (child, registration) = strays::spawn_supervisor(&mut command)?;
+        // Our copy of the supervisor's end, without which its death would not be seen.
+        drop(command);
+        let body = order::encode(plan, &environment(env::vars_os(), &plan.env, passed(&plan.boundary)));
+        order::send_head(&ours, &stdio, body.expose().len())?;
+        drop(stdio);
+        ours.set_nonblocking(true)?;
+        let (reports, mut commands) = tokio::net::UnixStream::from_std(ours)?.into_split();
+        commands.write_all(body.expose()).await?;
+        Ok(Prepared { child, registration, reports: BufReader::new(reports).lines(), commands, ends })
+    }
+}
+
+impl Launcher for ProcessLauncher {
+    fn launch<'a>(&'a self, plan: &'a LaunchPlan) -> BoxFuture<'a, Result<Launched, LaunchError>> {
+        Box::pin(self.start(plan))
+    }
+}
+
+struct Prepared {
+    child: Child,
+    registration: Registration,
+    reports: Reports,
+    commands: OwnedWriteHalf,
+    ends: OurEnds,
+}
+
+struct OurEnds {
+    input: pipe::Sender,
+    output: pipe::Receiver,
+    error: pipe::Receiver,
+}
+
+fn pipes() -> io::Result<(OurEnds, Stdio)> {
+    let (their_input, input) = io::pipe()?;
+    let (output, their_output) = io::pipe()?;
+    let (error, their_error) = io::pipe()?;
+    let ours = OurEnds {
+        input: pipe::Sender::from_owned_fd(input.into())?,
+        output: pipe::Receiver::from_owned_fd(output.into())?,
+        error: pipe::Receiver::from_owned_fd(error.into())?,
+    };
+    Ok((ours, Stdio { input: their_input.into(), output: their_output.into(), error: their_error.into() }))
+}
+
+/// A supervisor and what it supervises. Dropping it closes the control socket, which ends the tree.
+struct Tree {
+    id: u32,
+    commands: OwnedWriteHalf,
+    kill_supervisor: mpsc::Sender<()>,
+    exit: watch::Receiver<Option<Exit>>,
+}
+
+impl Tree {
+    fn watch(child: Child, registration: Registration, reports: Reports, commands: OwnedWriteHalf) -> Self {
+        let (kill_supervisor, kill) = mpsc::channel(1);
+        let (ended, exit) = watch::channel(None);
+        let id = child.id().unwrap_or_default();
+        tokio::spawn(async move {
+            let exit = see_out(child, registration, reports, kill).await;
+            ended.send_replace(Some(exit));
+        });
+        Self { id, commands, kill_supervisor, exit }
+    }
+
+    async fn exited(&self) -> Exit {
+        let mut exit = self.exit.clone();
+        exit.wait_for(Option::is_some).await.ok().and_then(|exit| *exit).unwrap_or(Exit::Unknown)
+    }
+
+    async fn stop(&self, grace: Duration) -> Exit {
+        for (command, patience) in [(TERMINATE, grace), (KILL, grace)] {
+            if let Ok(exit) = timeout(patience, self.exited()).await {
+                return exit;
+            }
+            let _supervisor_gone = self.commands.try_write(&[command]);
+        }
+        if let Ok(exit) = timeout(SUPERVISOR_LIMIT, self.exited()).await {
+            return exit;
+        }
+        let _already_asked = self.kill_supervisor.try_send(());
+        self.exited().await
+    }
+}
+
+impl Process for Tree {
+    fn id(&self) -> u32 {
+        self.id
+    }
+
+    fn exited(&self) -> BoxFuture<'_, Exit> {
+        Box::pin(self.exited())
+    }
+
+    fn stop(&self, grace: Duration) -> BoxFuture<'_, Exit> {
+        Box::pin(self.stop(grace))
+    }
+}
+
+/// Waits for the end of a tree. Without a last word from the supervisor, whatever it left is ended here.
+async fn see_out(
+    mut child: Child,
+    registration: Registration,
+    mut reports: Reports,
+    kill: mpsc::Receiver<()>,
+) -> Exit {
+    let last_word = tokio::select! {
+        exit = last_word(&mut reports) => exit,
+        () = given_up(kill) => None,
+    };
+    // After its last word the supervisor has nothing left to do; without one it must not go on either.
+    let _already_gone = child.start_kill();
+    let _status = child.wait().await;
+    drop(registration);
+    if last_word.is_none() {
+        strays::end_all().await;
+    }
+    last_word.unwrap_or(Exit::Unknown)
+}
+
+async fn last_word(reports: &mut Reports) -> Option<Exit> {
+    loop {
+        match Report::parse(&reports.next_line().await.ok()??)? {
+            Report::Ended(exit) => return Some(exit),
+            Report::Started(_) => {}
+            Report::Failed(_) | Report::Unmet { .. } => return None,
+        }
+    }
+}
+
+/// Resolves when the supervisor is to be killed: on demand, or when it has not ended its tree some time
+/// after nobody was left to care.
+async fn given_up(mut kill: mpsc::Receiver<()>) {
+    if kill.recv().await.is_none() {
+        tokio::time::sleep(SUPERVISOR_LIMIT).await;
+    }
+}

@@ -1,0 +1,63 @@
+//! A plan in plain words.
+
+use std::{collections::BTreeSet, fmt, path::Path};
+
+use super::{
+    Plan,
+    resolve::resolve,
+    system::{LOADERS, READ},
+};
+
+impl fmt::Display for Plan {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let system = real_paths(READ);
+        let loaders = real_paths(LOADERS);
+        let listed = |paths: &BTreeSet<std::path::PathBuf>, but: &BTreeSet<std::path::PathBuf>| {
+            let shown = paths.difference(but).map(|path| path.display().to_string());
+            or_nothing(shown.collect())
+        };
+        let none = BTreeSet::new();
+        writeln!(out, "reads         libraries of the system, {}", listed(&self.read, &system))?;
+        writeln!(out, "changes       {}", listed(&self.write, &none))?;
+        writeln!(out, "runs          {}", listed(&self.execute, &loaders))?;
+        match self.danger_host_network {
+            false => writeln!(out, "connects to   nothing: it has no network")?,
+            true => writeln!(out, "connects to   whatever this machine can: danger_host_network")?,
+        }
+        writeln!(out, "is told       {}", or_nothing(self.env.iter().cloned().collect()))?;
+        writeln!(out, "works in      {}", self.cwd.display())?;
+        let limits = &self.limits;
+        writeln!(
+            out,
+            "may use       {} of memory, {} processes, {} % of a processor, {} of temporary files, files of {}, {} \
+             open files",
+            size(limits.memory),
+            limits.processes,
+            limits.cpu,
+            size(limits.scratch),
+            size(limits.file),
+            limits.open_files
+        )?;
+        match limits.seconds {
+            Some(seconds) => writeln!(out, "is ended      after {seconds} s")?,
+            None => writeln!(out, "is ended      when it is no longer used")?,
+        }
+        write!(out, "plan          {}", self.digest())
+    }
+}
+
+fn real_paths(table: &[&str]) -> BTreeSet<std::path::PathBuf> {
+    let found = table.iter().filter_map(|path| resolve(Path::new(path), Path::new("/")).ok());
+    found.map(|resolved| resolved.real).collect()
+}
+
+fn or_nothing(words: Vec<String>) -> String {
+    if words.is_empty() { "nothing else".to_owned() } else { words.join(", ") }
+}
+
+/// In the largest unit that leaves a whole number.
+fn size(bytes: u64) -> String {
+    let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    let whole = units.iter().find(|(unit, _)| bytes >= *unit && bytes.is_multiple_of(*unit));
+    whole.map_or_else(|| format!("{bytes} bytes"), |(unit, name)| format!("{} {name}", bytes / unit))
+}

@@ -1,0 +1,178 @@
+//! The system calls without a safe interface.
+#![expect(
+    unsafe_code,
+    reason = "descriptors as a range, forking, and attributes of mounts have no safe form"
+)]
+
+use std::{
+    fs, io,
+    os::{
+        fd::{AsRawFd, BorrowedFd, OwnedFd},
+        unix::process::CommandExt,
+    },
+    panic::{AssertUnwindSafe, catch_unwind},
+    process::Command,
+};
+
+use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
+
+/// Marks every descriptor above standard error close-on-exec, whoever left it open.
+///
+/// Needs Linux 5.11; an older kernel is an error, so that no server starts with descriptors it should
+/// not have.
+pub(crate) fn close_inherited_on_exec() -> io::Result<()> {
+    // SAFETY: the call takes no pointers. With CLOSE_RANGE_CLOEXEC it closes nothing, it only sets a flag
+    // on descriptors, so no `OwnedFd` in this process becomes invalid.
+    let result = unsafe { libc::close_range(3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC.cast_signed()) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Has the kernel kill the command's process when `parent`, which must be the calling process and have
+/// one thread only, ends.
+pub(crate) fn die_with(parent: Pid, command: &mut Command) {
+    let prepare = move || {
+        set_parent_process_death_signal(Some(Signal::KILL))?;
+        // The parent may have ended before the signal was armed.
+        if getppid() == Some(parent) { Ok(()) } else { Err(io::ErrorKind::NotConnected.into()) }
+    };
+    // SAFETY: between fork and exec the closure makes two raw system calls on copied integers; it neither
+    // allocates nor takes a lock, and the calling process has one thread, so no lock can be held.
+    unsafe { command.pre_exec(prepare) };
+}
+
+/// Has `prepare` run in the command's process before the program is executed.
+///
+/// Only for processes with one thread, see [`fork_into`].
+pub(crate) fn before_exec(
+    command: &mut Command,
+    prepare: impl FnMut() -> io::Result<()> + Send + Sync + 'static,
+) {
+    // SAFETY: what may be done between fork and exec is restricted because another thread may have held a lock,
+    // such as the allocator's, when the process was copied. Callers are processes made by `fork_into`, which has
+    // one thread and starts none (INVARIANT of `fork_into`), so every lock is free in the copy.
+    unsafe { command.pre_exec(prepare) };
+}
+
+/// Starts a copy of this process in new namespaces (`CLONE_NEW*`), which runs `child`, exits with what it returns
+/// and never comes back here. `ours` is closed in the copy and given back here.
+///
+/// INVARIANT: the calling process has one thread; this is checked, and an error otherwise. So has the copy, and
+/// whatever is given to it must not start another.
+pub(crate) fn fork_into(
+    namespaces: i32,
+    ours: OwnedFd,
+    child: impl FnOnce() -> u8,
+) -> io::Result<(Pid, OwnedFd)> {
+    if fs::read_dir("/proc/self/task")?.count() != 1 {
+        return Err(io::Error::other("a process with more than one thread cannot be copied safely"));
+    }
+    let flags = i64::from(namespaces | libc::SIGCHLD);
+    // SAFETY: without CLONE_VM and with no stack given this is fork(2): the child has a copy of all memory, and
+    // with one thread in the parent no lock is held in it (INVARIANT above). The pointers are null, which the
+    // call takes for absent, so their order, which differs by architecture, does not matter.
+    let pid = unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) };
+    if pid == 0 {
+        drop(ours);
+        // Unwinding must not reach the caller's frames, which belong to the parent.
+        let status = catch_unwind(AssertUnwindSafe(child)).unwrap_or(101);
+        // SAFETY: ends the process without running destructors or exit handlers, which are the parent's.
+        unsafe { libc::_exit(status.into()) };
+    }
+    if pid < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidData)?;
+    Ok((pid, ours))
+}
+
+/// Closes every descriptor but one. Nothing that owns another may be used or dropped afterwards: only for a
+/// process that ends by `_exit`.
+pub(crate) fn keep_only(kept: BorrowedFd<'_>) {
+    let kept = kept.as_raw_fd().unsigned_abs();
+    let below = kept.checked_sub(1).map(|last| (0, last));
+    for (first, last) in below.into_iter().chain([(kept + 1, libc::c_uint::MAX)]) {
+        // SAFETY: the call takes no pointers. Owners of the closed descriptors are never used again, see above.
+        unsafe { libc::close_range(first, last, 0) };
+    }
+}
+
+/// What is forbidden at a mount (mount_setattr(2)).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MountAttributes(u64);
+
+const READ_ONLY: u64 = 0x1;
+const NO_SET_ID: u64 = 0x2;
+const NO_DEVICES: u64 = 0x4;
+const NO_EXECUTION: u64 = 0x8;
+const MAPPED: u64 = 0x0010_0000;
+
+impl MountAttributes {
+    pub(crate) const fn none() -> Self {
+        Self(0)
+    }
+
+    pub(crate) const fn read_only() -> Self {
+        Self(READ_ONLY | NO_SET_ID | NO_DEVICES)
+    }
+
+    pub(crate) const fn data_only() -> Self {
+        Self(NO_SET_ID | NO_DEVICES | NO_EXECUTION)
+    }
+
+    pub(crate) const fn device() -> Self {
+        Self(NO_SET_ID | NO_EXECUTION)
+    }
+}
+
+/// The kernel's `struct mount_attr`, first version.
+#[repr(C)]
+struct MountAttr {
+    set: u64,
+    clear: u64,
+    propagation: u64,
+    user_namespace: u64,
+}
+
+/// Adds attributes to a mount and all below it, and has its owners mapped as `users`, a user namespace, says.
+pub(crate) fn set_mount_attributes(
+    mount: BorrowedFd<'_>,
+    attributes: MountAttributes,
+    users: Option<BorrowedFd<'_>>,
+) -> io::Result<()> {
+    set_attributes(mount, attributes, users, libc::AT_EMPTY_PATH | libc::AT_RECURSIVE)
+}
+
+/// Adds attributes to a mount alone.
+pub(crate) fn set_mount_attributes_here(
+    mount: BorrowedFd<'_>,
+    attributes: MountAttributes,
+) -> io::Result<()> {
+    set_attributes(mount, attributes, None, libc::AT_EMPTY_PATH)
+}
+
+fn set_attributes(
+    mount: BorrowedFd<'_>,
+    attributes: MountAttributes,
+    users: Option<BorrowedFd<'_>>,
+    flags: i32,
+) -> io::Result<()> {
+    let attr = MountAttr {
+        set: attributes.0 | if users.is_some() { MAPPED } else { 0 },
+        clear: 0,
+        propagation: 0,
+        user_namespace: users.map_or(0, |users| u64::from(users.as_raw_fd().unsigned_abs())),
+    };
+    // SAFETY: the path is an empty C string, `attr` is the structure whose size is given, both live until the
+    // call returns, and the descriptors are borrowed for as long.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            mount.as_raw_fd(),
+            c"".as_ptr(),
+            flags,
+            std::ptr::from_ref(&attr),
+            size_of::<MountAttr>(),
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}

@@ -1,0 +1,153 @@
+//! Hostile programs in a sandbox: every attempt is refused, and its twin, the same attempt with a plan that allows
+//! it or outside of any sandbox, has its effect. As root and as an ordinary user.
+
+use std::{
+    net::{TcpListener, UdpSocket},
+    os::linux::net::SocketAddrExt as _,
+    path::Path,
+};
+
+use portcullis_sandbox::Draft;
+
+use crate::stage::{Stage, User, users};
+
+/// What makes the same attempt succeed.
+enum Twin {
+    /// A plan that is wider by this.
+    Plan(fn(&Stage, &mut Draft)),
+    /// No sandbox.
+    Outside,
+    /// No sandbox, and being root.
+    OutsideAsRoot,
+}
+
+struct Row {
+    attempt: &'static str,
+    twin: Twin,
+    /// Whether it takes a control group to refuse it, which an ordinary user has not.
+    group: bool,
+}
+
+const fn row(attempt: &'static str, twin: Twin) -> Row {
+    Row { attempt, twin, group: false }
+}
+
+/// `{}` is the directory of the stage, `{tcp}`, `{udp}`, `{abstract}` and `{pid}` are what the test holds there.
+const ROWS: &[Row] = &[
+    row("read {}/outside/secret", Twin::Plan(|stage, draft| draft.read(&stage.path("outside")).unwrap())),
+    row("list {}/outside", Twin::Plan(|stage, draft| draft.read(&stage.path("outside")).unwrap())),
+    row("write {}/outside/secret", Twin::Plan(|stage, draft| draft.write(&stage.path("outside")).unwrap())),
+    row(
+        "write {}/readable/file",
+        Twin::Plan(|stage, draft| draft.write(&stage.path("readable/file")).unwrap()),
+    ),
+    row("remove {}/readable/other", Twin::Plan(|stage, draft| draft.write(&stage.path("readable")).unwrap())),
+    row("read /etc/shadow", Twin::OutsideAsRoot),
+    row("list /root", Twin::OutsideAsRoot),
+    row("execute /bin/sh -c true", Twin::Plan(|_, draft| drop(draft.execute("/bin/sh".as_ref()).unwrap()))),
+    row("execute-copy {}/rig {}/work/copy probe list /", Twin::Outside),
+    row("execute-copy {}/rig /tmp/portcullis-copy probe list /", Twin::Outside),
+    row(
+        "execute /lib64/ld-linux-x86-64.so.2 /bin/true",
+        Twin::Plan(|_, draft| drop(draft.execute("/bin/true".as_ref()).unwrap())),
+    ),
+    row("memory-file", Twin::Outside),
+    row("tcp {tcp}", Twin::Plan(|_, draft| draft.danger_host_network())),
+    row("udp {udp}", Twin::Plan(|_, draft| draft.danger_host_network())),
+    row("unix {}/outside/socket", Twin::Plan(|stage, draft| draft.write(&stage.path("outside")).unwrap())),
+    row("abstract {abstract}", Twin::Outside),
+    // AF_VSOCK, AF_NETLINK, AF_PACKET.
+    row("socket 40 1 0", Twin::Outside),
+    row("socket 16 3 0", Twin::Outside),
+    row("socket 17 3 0", Twin::OutsideAsRoot),
+    row("signal {pid}", Twin::OutsideAsRoot),
+    row("ptrace", Twin::Outside),
+    row("descriptor 57", Twin::Outside),
+    row("variable SECRET", Twin::Plan(|_, draft| draft.env("SECRET"))),
+    row("keyring", Twin::Outside),
+    row("io-uring", Twin::Outside),
+    row("userfaultfd", Twin::OutsideAsRoot),
+    row("bpf", Twin::OutsideAsRoot),
+    row("perf", Twin::OutsideAsRoot),
+    row("new-user", Twin::Outside),
+    row("new-user-by-clone", Twin::Outside),
+    row("mount", Twin::OutsideAsRoot),
+    row("hostname", Twin::OutsideAsRoot),
+    row("device /tmp/portcullis-device", Twin::OutsideAsRoot),
+    row("settings", Twin::OutsideAsRoot),
+    row("setuid", Twin::OutsideAsRoot),
+    row("processes 40", Twin::Plan(|_, draft| draft.limits().processes = 60)),
+    row("fill /tmp/file 30000000", Twin::Plan(|_, draft| draft.limits().scratch = 40 << 20)),
+    row("fill {}/work/file 70000000", Twin::Plan(|_, draft| draft.limits().file = 80 << 20)),
+    Row {
+        attempt: "memory 300000000",
+        twin: Twin::Plan(|_, draft| draft.limits().memory = 400 << 20),
+        group: true,
+    },
+];
+
+/// What every attempt is given.
+fn draft(stage: &Stage) -> Draft {
+    let mut draft = stage.draft();
+    draft.read(&stage.path("readable")).unwrap();
+    draft.write(&stage.path("work")).unwrap();
+    let limits = draft.limits();
+    (limits.processes, limits.scratch, limits.file, limits.memory) = (30, 20 << 20, 60 << 20, 200 << 20);
+    draft
+}
+
+#[test]
+fn hostile_programs_are_contained_and_their_twins_are_not() {
+    let (tcp, udp) = (TcpListener::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap());
+    let name = format!("portcullis-{}", std::process::id());
+    let address = std::os::unix::net::SocketAddr::from_abstract_name(&name).unwrap();
+    let _abstract = std::os::unix::net::UnixListener::bind_addr(&address).unwrap();
+    for user in users() {
+        let mut wrong = Vec::new();
+        for row in ROWS.iter().filter(|row| !row.group || user == User::Root) {
+            let stage = Stage::new(user);
+            let attempt = row
+                .attempt
+                .replace("{}", stage.path("").to_str().unwrap().trim_end_matches('/'))
+                .replace("{tcp}", &tcp.local_addr().unwrap().to_string())
+                .replace("{udp}", &udp.local_addr().unwrap().to_string())
+                .replace("{abstract}", &name)
+                .replace("{pid}", &std::process::id().to_string());
+            let refused = stage.contain(&draft(&stage).finish(), &attempt);
+            let left =
+                !Path::new("/tmp/portcullis-copy").exists() && !Path::new("/tmp/portcullis-device").exists();
+            if !(refused.refused() && left && stage.is_untouched()) {
+                wrong.push(format!("contained: {attempt}: {refused:?}"));
+            }
+            let twin = match row.twin {
+                Twin::Plan(widen) => {
+                    let mut draft = draft(&stage);
+                    widen(&stage, &mut draft);
+                    stage.contain(&draft.finish(), &attempt)
+                }
+                Twin::OutsideAsRoot if user != User::Root => continue,
+                Twin::OutsideAsRoot => stage.apart(&attempt),
+                Twin::Outside => stage.outside(&attempt),
+            };
+            for left in ["/tmp/portcullis-copy", "/tmp/portcullis-device"] {
+                let _ = std::fs::remove_file(left);
+            }
+            if twin.status != 0 {
+                wrong.push(format!("twin: {attempt}: {twin:?}"));
+            }
+        }
+        assert!(wrong.is_empty(), "as {user:?}:\n{}", wrong.join("\n"));
+    }
+}
+
+#[test]
+fn time_is_up() {
+    for user in users() {
+        let stage = Stage::new(user);
+        for (attempt, expected) in [("wait", 124), ("list /tmp", 0)] {
+            let mut draft = draft(&stage);
+            draft.limits().seconds = Some(2);
+            assert_eq!(stage.contain(&draft.finish(), attempt).status, expected, "{attempt}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! A server on HTTP, on a free port of 127.0.0.1.
+
+use std::{path::Path, time::Duration};
+
+use super::{
+    Launch, Sandbox, SpawnError,
+    launch::{EVERYTHING, fixture_program},
+    process::{Channel, Process},
+};
+use crate::bed::Bed;
+
+/// How long a server may take to listen.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A running server.
+pub struct HttpServer {
+    url: String,
+    _process: Process,
+}
+
+impl HttpServer {
+    /// The reference server with one of everything on Streamable HTTP, at `/mcp` (legacy era, with sessions).
+    ///
+    /// # Errors
+    /// When it does not start or does not listen within 30 s.
+    pub async fn everything(bed: &Bed) -> Result<Self, SpawnError> {
+        Self::node(bed, EVERYTHING, "streamableHttp", "/mcp").await
+    }
+
+    /// The same on HTTP+SSE of 2024-11-05, at `/sse`.
+    ///
+    /// # Errors
+    /// When it does not start or does not listen within 30 s.
+    pub async fn everything_sse(bed: &Bed) -> Result<Self, SpawnError> {
+        Self::node(bed, EVERYTHING, "sse", "/sse").await
+    }
+
+    /// Our own conformance fixture as a process of its own, recording to `journal`. In the process of the
+    /// test, [`crate::fixture::http::Listening`] does the same.
+    ///
+    /// # Errors
+    /// When the program was not built, does not start or does not listen within 30 s.
+    pub async fn fixture(journal: Option<&Path>) -> Result<Self, SpawnError> {
+        let journal = journal.map(|path| path.to_str().expect("the paths of tests are UTF-8"));
+        let args = ["--exit-with-stdin", "--http", "127.0.0.1:0"].into_iter();
+        let args = args.chain(journal.into_iter().flat_map(|journal| ["--journal", journal]));
+        let args = args.map(str::to_owned).collect();
+        let launch = Launch { program: fixture_program()?, args, env: Vec::new(), sandbox: Sandbox::none() };
+        Self::start(&launch, Channel::Output, "").await
+    }
+
+    /// The authorization server of `testbed/servers` (npm oidc-provider). Its URL is its issuer identifier.
+    ///
+    /// # Errors
+    /// When it does not start or does not listen within 30 s.
+    pub async fn authorization_server(bed: &Bed) -> Result<Self, SpawnError> {
+        let script =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testbed/servers/authorization-server.mjs");
+        let script = script.to_str().expect("the repository's path is UTF-8").to_owned();
+        let modules = bed.module("").to_str().expect("the path of the bed is UTF-8").to_owned();
+        let env = vec![("PORTCULLIS_BED_NODE_MODULES".to_owned(), modules)];
+        let launch =
+            Launch { program: bed.node().to_owned(), args: vec![script], env, sandbox: Sandbox::default() };
+        Self::start(&launch, Channel::Output, "").await
+    }
+
+    /// Where it listens, path included.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    async fn node(bed: &Bed, module: &str, mode: &str, path: &str) -> Result<Self, SpawnError> {
+        let launch = Launch::node(bed, module, &[mode]);
+        let preload = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testbed/loopback-only.cjs");
+        let preload = preload.to_str().expect("the repository's path is UTF-8").to_owned();
+        let args = ["--require".to_owned(), preload].into_iter().chain(launch.args).collect();
+        let env = [("PORT", "0"), ("EXIT_WITH_STDIN", "1")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Self::start(&Launch { args, env: env.into(), ..launch }, Channel::Errors, path).await
+    }
+
+    /// Waits for `listening on ADDRESS`, which is said once connections are accepted.
+    async fn start(launch: &Launch, channel: Channel, path: &str) -> Result<Self, SpawnError> {
+        let mut process = Process::start(launch)?;
+        let address = |line: &str| line.strip_prefix("listening on ").map(str::to_owned);
+        let address = process.wait_for(channel, "where it listens", DEADLINE, address).await?;
+        let url = if address.starts_with("http") { address } else { format!("http://{address}{path}") };
+        Ok(Self { url, _process: process })
+    }
+}

@@ -1,0 +1,6 @@
+//! The bodies of the fuzz targets. The tests of the crates they are about include the same modules and replay the
+//! corpus.
+
+pub mod egress;
+pub mod inspect;
+pub mod targets;
