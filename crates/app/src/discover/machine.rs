@@ -14,7 +14,7 @@ pub(crate) fn running(
     executables: &Executables,
     registered: &Registered,
 ) -> Vec<Sighting> {
-    let found = stdio_servers(processes, executables).into_iter().map(|server| {
+    let servers = stdio_servers(processes, executables).into_iter().map(|server| {
         let known = registered.holds(processes, executables, server.pid);
         let state = if known { State::Registered } else { State::Shadow };
         let process = processes.get(server.pid);
@@ -29,9 +29,10 @@ pub(crate) fn running(
             let by = client.map_or("its client", Process::name);
             format!("stop it, and let {by} start it through Portcullis: `portcullis install`")
         });
-        sighting
+        (server.pid, sighting)
     });
-    found.collect()
+    // Asked after everything was learnt: whose program could not be read because it had ended is none that is there.
+    servers.filter(|(pid, _)| processes.still_runs(*pid)).map(|(_, sighting)| sighting).collect()
 }
 
 /// Servers behind sockets of this machine, which are asked.

@@ -23,6 +23,8 @@ pub struct Process {
     pub pid: u32,
     /// Who started it.
     pub parent: u32,
+    /// When it was started, in ticks since the machine was: tells it from a later one with its number.
+    pub started: u64,
     /// The user it runs as.
     pub uid: u32,
     /// Its program, when we may know.
@@ -69,6 +71,12 @@ impl Processes {
         self.by_pid.values()
     }
 
+    /// Whether a process still runs: what was learnt of one that ended meanwhile is not to be relied on.
+    pub fn still_runs(&self, pid: u32) -> bool {
+        let started = fs::read_to_string(format!("/proc/{pid}/stat")).ok().and_then(|stat| started(&stat));
+        self.get(pid).is_some_and(|process| started == Some(process.started))
+    }
+
     /// A process's parent, its parent, and so on.
     pub fn ancestors(&self, pid: u32) -> Vec<&Process> {
         let mut line: Vec<&Process> = Vec::new();
@@ -110,6 +118,7 @@ impl Process {
         Some(Self {
             pid,
             parent: field(&status, "PPid:")?.parse().ok()?,
+            started: started(&fs::read_to_string(path.join("stat")).ok()?)?,
             uid: fs::metadata(path).ok()?.uid(),
             executable: fs::read_link(path.join("exe")).ok(),
             argv: words.map(|word| String::from_utf8_lossy(word).into_owned()).collect(),
@@ -129,6 +138,15 @@ impl Process {
 
 fn field<'t>(status: &'t str, name: &str) -> Option<&'t str> {
     status.lines().find_map(|line| line.strip_prefix(name)).and_then(|rest| rest.split_whitespace().next())
+}
+
+/// Field 22 of `/proc/PID/stat`; `None` for one that has ended and is only waited for. The name of the program before
+/// it may have anything in it.
+fn started(stat: &str) -> Option<u64> {
+    let (_, after_name) = stat.rsplit_once(')')?;
+    let mut fields = after_name.split_whitespace();
+    let state = fields.next()?;
+    if matches!(state, "Z" | "X") { None } else { fields.nth(18)?.parse().ok() }
 }
 
 /// The most descriptors of one process that are looked at.
@@ -174,8 +192,29 @@ mod tests {
         assert_eq!(own.executable, std::env::current_exe().ok());
         assert_eq!(own.uid, rustix::process::getuid().as_raw());
         assert!(own.argv.first().unwrap().contains(own.name()));
+        assert!(processes.still_runs(own.pid));
         let ancestors = processes.ancestors(own.pid);
         assert_eq!(ancestors.first().unwrap().pid, own.parent);
+    }
+
+    #[test]
+    fn one_that_ended_does_not_run() {
+        let mut child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
+        let processes = Processes::now();
+        assert!(processes.still_runs(child.id()));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!processes.still_runs(child.id()));
+    }
+
+    #[test]
+    fn the_time_of_the_start_follows_any_name() {
+        let rest = "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4711 20";
+        for name in ["sleep", "a) b (c", ""] {
+            assert_eq!(started(&format!("7 ({name}) S {rest}")), Some(4711), "{name}");
+            assert_eq!(started(&format!("7 ({name}) Z {rest}")), None, "{name}");
+        }
+        assert_eq!(started("7"), None);
     }
 
     #[test]

@@ -27,6 +27,11 @@ impl StdioServer {
         Ok(Self { process: Process::start(launch)?, next_id: 1 })
     }
 
+    /// The number of its process.
+    pub fn pid(&self) -> u32 {
+        self.process.pid().unsigned_abs()
+    }
+
     /// Writes one line.
     ///
     /// # Errors

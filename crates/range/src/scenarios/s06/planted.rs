@@ -42,8 +42,8 @@ pub(super) struct Planted {
     gateway: Gateway,
     socket: PathBuf,
     relay: JoinHandle<()>,
-    _behind_us: StdioServer,
-    _native: StdioServer,
+    behind_us: StdioServer,
+    native: StdioServer,
     _silent: TcpListener,
     _others: Vec<Child>,
 }
@@ -76,8 +76,8 @@ impl Planted {
             legacy: HttpServer::everything(&bed).await?,
             sse: HttpServer::everything_sse(&bed).await?,
             child: talking(&Launch::everything(&bed)).await?,
-            _native: talking(&Launch::fixture(None)?).await?,
-            _behind_us: talking(&behind_us(place, &Launch::everything(&bed), home.path())).await?,
+            native: talking(&Launch::fixture(None)?).await?,
+            behind_us: talking(&behind_us(place, &Launch::everything(&bed), home.path())).await?,
             _silent: TcpListener::bind("127.0.0.1:0").await.map_err(Trouble::io("listening"))?,
             _others: others()?,
             registered,
@@ -100,34 +100,22 @@ impl Planted {
     /// Every server that has to be reported.
     pub(super) fn shadows(&self) -> Vec<(&'static str, IsIt)> {
         let socket = self.socket.display().to_string();
-        let ours = format!("(pid {})", std::process::id());
-        let native = ours.clone();
         vec![
             ("a server of MCP 2026-07-28 on HTTP", at_url(self.http.url())),
             ("a server with sessions on HTTP", at_url(self.legacy.url())),
             ("a server on HTTP+SSE", at_url(self.sse.url())),
             ("a server on a Unix socket", Box::new(move |it| text(it, "at") == socket)),
-            (
-                "a child process of an interpreter",
-                Box::new(move |it| started_by(it, &ours) && text(it, "name") == "node"),
-            ),
-            (
-                "a child process of its own",
-                Box::new(move |it| started_by(it, &native) && text(it, "name") == "conformance-fixture"),
-            ),
+            ("a child process of an interpreter", is_child(&self.child, "node")),
+            ("a child process of its own", is_child(&self.native, "conformance-fixture")),
             ("an entry of a client's settings", Box::new(|it| text(it, "name") == "planted")),
         ]
     }
 
     /// Every server that is known.
     pub(super) fn known(&self) -> Vec<(&'static str, IsIt)> {
-        let ours = format!("(pid {})", std::process::id());
         vec![
             ("a server of the gateway's configuration", at_url(self.registered.url())),
-            (
-                "a child process through `portcullis run`",
-                Box::new(move |it| started_by(it, &ours) && text(it, "name") == "portcullis"),
-            ),
+            ("a child process through `portcullis run`", is_child(&self.behind_us, "portcullis")),
             ("an entry that goes through Portcullis", Box::new(|it| text(it, "name") == "wrapped")),
         ]
     }
@@ -149,8 +137,14 @@ fn at_url(url: &str) -> IsIt {
     Box::new(move |it| text(it, "place") == "sockets" && text(it, "at") == address)
 }
 
-fn started_by(sighting: &Value, pid: &str) -> bool {
-    text(sighting, "place") == "processes" && text(sighting, "started_by").ends_with(pid)
+fn is_child(server: &StdioServer, program: &'static str) -> IsIt {
+    let (at, ours) = (format!("pid {}", server.pid()), format!("(pid {})", std::process::id()));
+    Box::new(move |it| {
+        text(it, "place") == "processes"
+            && text(it, "at") == at
+            && text(it, "name") == program
+            && text(it, "started_by").ends_with(&ours)
+    })
 }
 
 async fn talking(launch: &Launch) -> Result<StdioServer, Trouble> {
