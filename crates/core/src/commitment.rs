@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use crate::Digest;
+use crate::{Digest, digest::hex};
 
 /// Commits to some bytes without showing them: whoever has the bytes, and the key if there is one, can tell that they
 /// are the ones meant. Without a key, guessable bytes can be found by trying.
@@ -28,7 +28,7 @@ impl fmt::Display for Commitment {
             Self::Plain(digest) => digest.fmt(f),
             Self::Keyed(code) => {
                 f.write_str("hmac-sha256:")?;
-                code.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+                f.write_str(std::str::from_utf8(&hex(code)).map_err(|_| fmt::Error)?)
             }
         }
     }

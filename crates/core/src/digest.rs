@@ -37,15 +37,22 @@ const PREFIX: &[u8; 7] = b"sha256:";
 impl Digest {
     /// The written form. A record carries four of them, so it is made in one piece.
     fn text(&self) -> [u8; PREFIX.len() + 64] {
-        let digit = |half: u8| if half < 10 { b'0' + half } else { b'a' + half - 10 };
         let mut text = [0; PREFIX.len() + 64];
         let (prefix, digits) = text.split_at_mut(PREFIX.len());
         prefix.copy_from_slice(PREFIX);
-        for (pair, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(self.0) {
-            *pair = [digit(byte >> 4), digit(byte & 15)];
-        }
+        digits.copy_from_slice(&hex(&self.0));
         text
     }
+}
+
+/// 32 bytes as lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8; 32]) -> [u8; 64] {
+    let digit = |half: u8| if half < 10 { b'0' + half } else { b'a' + half - 10 };
+    let mut digits = [0; 64];
+    for (pair, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
+        *pair = [digit(byte >> 4), digit(byte & 15)];
+    }
+    digits
 }
 
 impl fmt::Display for Digest {

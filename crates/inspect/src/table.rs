@@ -61,6 +61,8 @@ pub(crate) struct Table<S: 'static> {
 }
 
 enum Step<S> {
+    /// Switched off: nothing is gathered for it either.
+    Off,
     Walk,
     Schema,
     Check(Box<dyn Control<S>>),
@@ -76,7 +78,7 @@ pub(crate) enum Passed {
 
 impl<S> Table<S> {
     pub(crate) fn build(rows: &[Row<S>], options: &InspectorOptions) -> Self {
-        let steps = rows.iter().map(|row| (row.id, Step::build(&row.stage, options))).collect();
+        let steps = rows.iter().map(|row| (row.id, Step::build(row, options))).collect();
         let runs =
             |whole: bool| combined(rows.iter().filter(|row| row.shown).map(|row| row.run(whole, options)));
         Self { steps, runs: runs(true), partial_runs: runs(false) }
@@ -103,7 +105,7 @@ impl<S> Table<S> {
         let mut findings = Vec::new();
         for (row, (id, step)) in self.steps.iter().enumerate() {
             let verdict = match step {
-                Step::Walk => continue,
+                Step::Off | Step::Walk => continue,
                 Step::Schema => {
                     by_schema(subject)?;
                     continue;
@@ -124,8 +126,9 @@ impl<S> Table<S> {
 }
 
 impl<S> Step<S> {
-    fn build(stage: &Stage<S>, options: &InspectorOptions) -> Self {
-        match stage {
+    fn build(row: &Row<S>, options: &InspectorOptions) -> Self {
+        match &row.stage {
+            _ if (row.off)(options) => Self::Off,
             Stage::Walk => Self::Walk,
             Stage::Schema => Self::Schema,
             Stage::Check(build) => Self::Check(build(options)),

@@ -36,7 +36,7 @@ const PROXY_CORE: usize = 1;
 
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let options = Options::parse(args)?;
-    let programs = Programs::build(&options)?;
+    let programs = Programs::build()?;
     allow_many_descriptors()?;
     let mut report = Report::new(Machine::here()?, &options);
     let complete = measure(&mut report, &options, &programs);

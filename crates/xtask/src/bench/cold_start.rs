@@ -20,7 +20,7 @@ struct Series {
 
 pub(super) fn run(fleet: &Fleet, era: &str, options: &Options) -> Result<Vec<ColdStart>, Failure> {
     let mut results = Vec::new();
-    for proxy in fleet.measured_alone() {
+    for proxy in Fleet::measured_alone() {
         let prepared = fleet.prepare(proxy)?;
         let mut command = load::command(fleet.programs, "coldstart");
         command.args(["--repeat", &options.cold_starts.to_string()]);

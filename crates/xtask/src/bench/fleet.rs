@@ -2,18 +2,20 @@
 
 use std::{
     net::{TcpListener, TcpStream},
-    path::PathBuf,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
-use super::{LOAD_CORE, PROXY_CORE, gateway, programs::Programs};
+use super::{
+    LOAD_CORE, PROXY_CORE,
+    gateway::{self, Variant},
+    programs::Programs,
+};
 use crate::{failure::Failure, pin};
 
 pub(super) const DIRECT: &str = "direct";
 pub(super) const FLOOR: &str = "floor-http";
 const INSPECTING_FLOOR: &str = "floor-inspect2";
-pub(super) const GATEWAY: &str = "portcullis";
 
 const READY_LIMIT: Duration = Duration::from_secs(20);
 const READY_POLL: Duration = Duration::from_millis(5);
@@ -26,17 +28,18 @@ pub(super) enum Proxy {
         name: &'static str,
         mode: &'static str,
     },
-    Gateway,
+    Gateway(Variant),
 }
 
 impl Proxy {
     pub(super) const HTTP: Proxy = Proxy::Floor { name: FLOOR, mode: "http" };
+    const GATEWAYS: [Proxy; 2] = [Proxy::Gateway(Variant::Spine), Proxy::Gateway(Variant::Content)];
     const INSPECT2: Proxy = Proxy::Floor { name: INSPECTING_FLOOR, mode: "inspect2" };
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Proxy::Floor { name, .. } => name,
-            Proxy::Gateway => GATEWAY,
+            Proxy::Gateway(variant) => variant.name(),
         }
     }
 }
@@ -76,7 +79,7 @@ impl Fleet<'_> {
         command.args(["--listen", &backend]);
         let running = start(DIRECT, command, &backend, format!("http://{backend}/mcp"), LOAD_CORE)?;
         let mut fleet = Fleet { programs, backend, targets: vec![running] };
-        for proxy in [Proxy::HTTP, Proxy::INSPECT2].into_iter().chain(fleet.gateway()) {
+        for proxy in [Proxy::HTTP, Proxy::INSPECT2].into_iter().chain(Proxy::GATEWAYS) {
             let running = fleet.start_proxy(proxy)?;
             fleet.targets.push(running);
         }
@@ -84,12 +87,8 @@ impl Fleet<'_> {
     }
 
     /// What memory and cold start are measured of.
-    pub(super) fn measured_alone(&self) -> impl Iterator<Item = Proxy> {
-        [Proxy::HTTP].into_iter().chain(self.gateway())
-    }
-
-    fn gateway(&self) -> Option<Proxy> {
-        self.programs.gateway.is_some().then_some(Proxy::Gateway)
+    pub(super) fn measured_alone() -> impl Iterator<Item = Proxy> {
+        [Proxy::HTTP].into_iter().chain(Proxy::GATEWAYS)
     }
 
     pub(super) fn start_proxy(&self, proxy: Proxy) -> Result<Running, Failure> {
@@ -106,10 +105,9 @@ impl Fleet<'_> {
                 command.args([mode, &listen, &self.backend]);
                 Ok(Prepared { command, url: format!("http://{listen}/mcp"), listen })
             }
-            Proxy::Gateway => {
-                let missing = || Failure::Broken("the gateway was not built".into());
-                let program: &PathBuf = self.programs.gateway.as_ref().ok_or_else(missing)?;
-                let command = gateway::command(program, &self.programs.scratch, &listen, &self.backend)?;
+            Proxy::Gateway(variant) => {
+                let Programs { gateway, scratch, .. } = self.programs;
+                let command = gateway::command(variant, gateway, scratch, &listen, &self.backend)?;
                 Ok(Prepared { command, url: gateway::url(&listen), listen })
             }
         }

@@ -1,14 +1,38 @@
-//! The gateway under test: its configuration, and how it is started.
+//! The gateway under test: its configurations, and how it is started.
 
 use std::{path::Path, process::Command};
 
 use crate::failure::Failure;
 
-/// The configuration. `{listen}` stands for the gateway's address, `{upstream}` for the backend's
-/// URL, `{state}` for an empty directory. Everything is on that a deployment has on: policy, schema
-/// validation, and records on disk before each call proceeds, synced ten times a second.
-pub(super) const CONFIG: Option<&str> = Some(
-    r#"
+/// What the gateway does to each request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Variant {
+    /// The spine: development authentication, Cedar, schema validation, pins, flow labels, and records on disk
+    /// before each call proceeds, synced ten times a second.
+    Spine,
+    /// That, and every detector of the defaults over every text in both directions.
+    Content,
+}
+
+impl Variant {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Variant::Spine => "portcullis",
+            Variant::Content => "portcullis-content",
+        }
+    }
+
+    fn settings(self) -> String {
+        match self {
+            Variant::Spine => no_detectors(),
+            Variant::Content => String::new(),
+        }
+    }
+}
+
+/// `{listen}` stands for the gateway's address, `{upstream}` for the backend's URL, `{state}` for an empty
+/// directory.
+const CONFIG: &str = r#"
 [gateway]
 listen = "{listen}"
 
@@ -35,8 +59,27 @@ files = ["policy.cedar"]
 
 [server.echo]
 url = "{upstream}"
-"#,
-);
+"#;
+
+const SURFACES: [&str; 6] = ["tool_description", "schema", "tool_output", "resource", "prompt", "argument"];
+const GRADES: [&str; 4] = ["unusual", "suspicious", "attack", "hidden"];
+const DIRECTIONS: [&str; 2] = ["requests", "results"];
+const CLASSES: [&str; 9] =
+    ["private_key", "cloud_key", "token", "jwt", "password", "card", "iban", "national_id", "canary"];
+
+/// Switches off what looks for orders to a model, and for secrets.
+fn no_detectors() -> String {
+    format!(
+        "\n[content]\n{}\n[content.data]\n{}",
+        passing(&SURFACES, &GRADES),
+        passing(&DIRECTIONS, &CLASSES)
+    )
+}
+
+fn passing(settings: &[&str], members: &[&str]) -> String {
+    let members: Vec<String> = members.iter().map(|name| format!("{name} = \"danger_pass\"")).collect();
+    settings.iter().map(|name| format!("{name} = {{ {} }}\n", members.join(", "))).collect()
+}
 
 /// What the benchmark's caller may do.
 const POLICY: &str = r#"@id("bench")
@@ -55,15 +98,15 @@ pub(super) fn url(listen: &str) -> String {
 
 /// Writes the configuration below `scratch` and returns the command that serves it.
 pub(super) fn command(
+    variant: Variant,
     program: &Path,
     scratch: &Path,
     listen: &str,
     backend: &str,
 ) -> Result<Command, Failure> {
-    let template = CONFIG.ok_or_else(|| Failure::Broken("no configuration for the gateway yet".into()))?;
     let home = scratch.join(listen.replace(':', "-"));
     let state = home.join("state");
-    let text = fill(template, listen, backend, &state);
+    let text = fill(CONFIG, listen, backend, &state) + &variant.settings();
     let path = home.join("portcullis.toml");
     std::fs::create_dir_all(&state)
         .and_then(|()| std::fs::write(&path, text))

@@ -28,7 +28,7 @@ pub(super) fn run(
     options: &Options,
     results: &mut Vec<Memory>,
 ) -> Result<(), Failure> {
-    for proxy in fleet.measured_alone() {
+    for proxy in Fleet::measured_alone() {
         for kind in KINDS {
             let running = fleet.start_proxy(proxy)?;
             let mut command = load::command(fleet.programs, "hold");

@@ -5,32 +5,23 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{gateway, options::Options};
 use crate::{failure::Failure, workspace};
 
 pub(super) struct Programs {
     pub(super) load: PathBuf,
     pub(super) backend: PathBuf,
     pub(super) floor: PathBuf,
-    /// `None`: not measured.
-    pub(super) gateway: Option<PathBuf>,
+    pub(super) gateway: PathBuf,
     pub(super) results: PathBuf,
     /// Emptied at the start of every run; what a gateway left there can be read until the next.
     pub(super) scratch: PathBuf,
 }
 
 impl Programs {
-    pub(super) fn build(options: &Options) -> Result<Programs, Failure> {
+    pub(super) fn build() -> Result<Programs, Failure> {
         let directory = workspace::build_for_measuring(&["--package", "portcullis-bench", "--bins"])?;
         // On its own, so that no other package's features find their way in.
-        let gateway = if gateway::CONFIG.is_some() {
-            Some(workspace::build_for_measuring(&["--package", "portcullis"])?.join("portcullis"))
-        } else if options.gate {
-            return Err(Failure::Broken("no configuration for the gateway yet: nothing to gate".into()));
-        } else {
-            eprintln!("no configuration for the gateway yet: measuring the floors only");
-            None
-        };
+        let gateway = workspace::build_for_measuring(&["--package", "portcullis"])?.join("portcullis");
         let results = directory.parent().unwrap_or(Path::new(".")).join("bench");
         let scratch = results.join("scratch");
         empty(&scratch).map_err(|e| Failure::broken(scratch.display(), e))?;
