@@ -40,6 +40,7 @@ pub(crate) fn confine(server: &Upstream) -> Option<Confined> {
         read: sandbox.read.clone(),
         write: sandbox.write.clone(),
         execute: sandbox.execute.clone(),
+        egress: sandbox.egress.clone(),
         danger_host_network: sandbox.danger_host_network,
     };
     Some(match infer(&asked) {
@@ -77,10 +78,8 @@ impl Confined {
         let (state, reason) = match &self.settled {
             Settled::Contained { plan, groups } => {
                 let groups = groups.unwrap_or("none: memory and processor time are not limited");
-                let (state, network) = match plan.danger_host_network {
-                    false => (RunState::Ran, ""),
-                    true => (RunState::Degraded, "danger_host_network: uses the machine's network; "),
-                };
+                let network = weakened(plan);
+                let state = if network.is_empty() { RunState::Ran } else { RunState::Degraded };
                 (state, format!("{network}kernel tier, plan {}, control groups {groups}", plan.digest()))
             }
             Settled::Refused(reason) => (RunState::Degraded, format!("not started: {reason}")),
@@ -89,5 +88,16 @@ impl Confined {
             }
         };
         ControlRun { control: ControlId::Iso01, state, reason: Some(reason.into()) }
+    }
+}
+
+/// What is weaker about a plan than it could be, for the beginning of a sentence.
+fn weakened(plan: &Plan) -> &'static str {
+    match (plan.danger_host_network, plan.egress.has_danger()) {
+        (true, _) => "danger_host_network: uses the machine's network; ",
+        (false, true) => {
+            "danger_plain_hosts or danger_private_addresses: what it reaches is weakly checked; "
+        }
+        (false, false) => "",
     }
 }

@@ -1,13 +1,32 @@
 //! Attempts of servers to reach the world, on record like calls: a decision before anything leaves, an outcome
 //! with its bytes after.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::Path, sync::Arc};
 
-use portcullis_audit::{Recorder, Ticket};
+use portcullis_audit::{Digests, JsonLines, JsonLinesOptions, Recorder, RecorderOptions, Ticket};
 use portcullis_core::{
-    BoxFuture, Channel, ControlId, ControlRun, Decision, DecisionRecord, Outcome, RunState,
+    BoxFuture, Channel, Clock, ControlId, ControlRun, Decision, DecisionRecord, Digest, Outcome, RunState,
 };
 use portcullis_sandbox::egress::{Attempt, Denial, End, Entry, Ledger, Traffic};
+
+use crate::{
+    exit::{Exit, Failure},
+    runtime::node_name,
+};
+
+/// Opens a log for attempts alone.
+pub(crate) fn open_records(
+    file: &Path,
+    policy: Option<Digest>,
+    clock: &Arc<dyn Clock>,
+) -> Result<(Arc<JsonLines>, Recorder), Failure> {
+    let usage = |what: String| Failure::new(Exit::Usage, what);
+    let log = JsonLines::open(JsonLinesOptions::new(file), clock.clone());
+    let log = Arc::new(log.map_err(|e| usage(e.to_string()).remedy("name another file with `--record`"))?);
+    let digests = Digests { policy, ..Digests::default() };
+    let recorder = Recorder::new(log.clone(), clock.clone(), RecorderOptions::new(node_name()), digests);
+    Ok((log, recorder.map_err(|e| usage(e.to_string()))?))
+}
 
 /// The kind of item a destination is on record.
 const DESTINATION: &str = "Destination";

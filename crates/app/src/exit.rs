@@ -8,18 +8,26 @@ use crate::printer::Printer;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// Everything is as it should be.
-    Fine = 0,
+    Fine,
     /// Something was found or refused.
-    Findings = 1,
+    Findings,
     /// The command line or the configuration is wrong.
-    Usage = 2,
+    Usage,
     /// What should be reached cannot be.
-    Unreachable = 3,
+    Unreachable,
+    /// As the command that was run ended, or why it was not: 124, 125 and 126 as timeout(1) and env(1) have them.
+    Command(u8),
 }
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        ExitCode::from(exit as u8)
+        ExitCode::from(match exit {
+            Exit::Fine => 0,
+            Exit::Findings => 1,
+            Exit::Usage => 2,
+            Exit::Unreachable => 3,
+            Exit::Command(status) => status,
+        })
     }
 }
 

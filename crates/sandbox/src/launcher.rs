@@ -1,18 +1,29 @@
 //! The gateway's side of a supervised server.
 
-use std::{env, io, os::unix::net::UnixStream, path::PathBuf, process, sync::Arc, time::Duration};
+use std::{
+    env, io,
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    path::PathBuf,
+    process,
+    sync::Arc,
+    time::Duration,
+};
 
 use portcullis_core::{Boundary, BoxFuture, Exit, LaunchError, LaunchPlan, Launched, Launcher, Process};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
-    net::unix::{OwnedReadHalf, OwnedWriteHalf, pipe},
+    net::{
+        TcpListener,
+        unix::{OwnedReadHalf, OwnedWriteHalf, pipe},
+    },
     process::{Child, Command},
     sync::{mpsc, watch},
     time::timeout,
 };
 
 use crate::{
-    StartError,
+    Plan, StartError, door,
+    egress::{self, Gate, Gates},
     environment::{environment, passed},
     order::{self, Stdio},
     report::{KILL, Report, TERMINATE},
@@ -28,6 +39,7 @@ const SUPERVISOR_LIMIT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct ProcessLauncher {
     supervisor: PathBuf,
+    gates: Option<Arc<Gates>>,
 }
 
 type Reports = Lines<BufReader<OwnedReadHalf>>;
@@ -50,7 +62,24 @@ impl ProcessLauncher {
     /// As [`ProcessLauncher::new`].
     pub fn with_supervisor(program: impl Into<PathBuf>) -> io::Result<Self> {
         strays::become_subreaper()?;
-        Ok(Self { supervisor: program.into() })
+        Ok(Self { supervisor: program.into(), gates: None })
+    }
+
+    /// Serves the ways out of its servers through `gates`. Without, a server whose plan names hosts is not started.
+    #[must_use]
+    pub fn through(self, gates: Arc<Gates>) -> Self {
+        Self { gates: Some(gates), ..self }
+    }
+
+    /// The gate of a server whose plan names hosts.
+    fn gate(&self, plan: &LaunchPlan) -> io::Result<Option<Arc<Gate>>> {
+        let Boundary::Plan(text) = &plan.boundary else { return Ok(None) };
+        let Plan { egress, danger_host_network, .. } = serde_json::from_str(text)?;
+        if egress.is_closed() || danger_host_network {
+            return Ok(None);
+        }
+        let gates = self.gates.as_ref().ok_or_else(|| io::Error::other("nobody serves its way out"))?;
+        gates.of(&plan.server, &egress).map(Some).map_err(io::Error::other)
     }
 
     async fn start(&self, plan: &LaunchPlan) -> Result<Launched, LaunchError> {
@@ -59,7 +88,9 @@ impl ProcessLauncher {
         if let Boundary::Unsettled(reason) = &plan.boundary {
             return Err(LaunchError::Setup { server: plan.server.clone(), reason: reason.to_string() });
         }
-        let prepared = self.prepare(plan).await.map_err(setup)?;
+        let gate = self.gate(plan).map_err(setup)?;
+        let (here, door) = gate.is_some().then(door::pair).transpose().map_err(setup)?.unzip();
+        let prepared = self.prepare(plan, door).await.map_err(setup)?;
         let Prepared { child, registration, mut reports, commands, ends } = prepared;
         let first = reports.next_line().await.ok().flatten();
         match first.as_deref().and_then(Report::parse) {
@@ -75,19 +106,20 @@ impl ProcessLauncher {
         let (lines, stderr) = mpsc::channel(stderr::QUEUE);
         tokio::spawn(stderr::forward(ends.error, lines));
         let process = Arc::new(Tree::watch(child, registration, reports, commands));
+        if let (Some(gate), Some(here)) = (gate, here) {
+            let way_out = door::take(here).and_then(listener).map_err(setup)?;
+            tokio::spawn(egress::serve(way_out, gate, process.ended()));
+        }
         Ok(Launched { stdin: Box::new(ends.input), stdout: Box::new(ends.output), stderr, process })
     }
 
     /// Starts a supervisor and gives it its order.
     #[allow(clippy::disallowed_methods, reason = "this is where the few variables that may pass are picked")]
-    async fn prepare(&self, plan: &LaunchPlan) -> io::Result<Prepared> {
+    async fn prepare(&self, plan: &LaunchPlan, door: Option<OwnedFd>) -> io::Result<Prepared> {
         let (ours, theirs) = UnixStream::pair()?;
-        let (ends, stdio) = pipes()?;
+        let (ends, stdio) = pipes(door)?;
         let mut command = Command::new(&self.supervisor);
-        command
-            .args([SUBCOMMAND, plan.server.as_str()])
-            .env_clear()
-            .stdin(std::os::fd::OwnedFd::from(theirs));
+        command.args([SUBCOMMAND, plan.server.as_str()]).env_clear().stdin(OwnedFd::from(theirs));
         command.stdout(process::Stdio::null()).stderr(process::Stdio::null());
         let (child, registration) = strays::spawn_supervisor(&mut command)?;
         // Our copy of the supervisor's end, without which its death would not be seen.
@@ -122,7 +154,12 @@ struct OurEnds {
     error: pipe::Receiver,
 }
 
-fn pipes() -> io::Result<(OurEnds, Stdio)> {
+fn listener(way_out: std::net::TcpListener) -> io::Result<TcpListener> {
+    way_out.set_nonblocking(true)?;
+    TcpListener::from_std(way_out)
+}
+
+fn pipes(door: Option<OwnedFd>) -> io::Result<(OurEnds, Stdio)> {
     let (their_input, input) = io::pipe()?;
     let (output, their_output) = io::pipe()?;
     let (error, their_error) = io::pipe()?;
@@ -131,7 +168,8 @@ fn pipes() -> io::Result<(OurEnds, Stdio)> {
         output: pipe::Receiver::from_owned_fd(output.into())?,
         error: pipe::Receiver::from_owned_fd(error.into())?,
     };
-    Ok((ours, Stdio { input: their_input.into(), output: their_output.into(), error: their_error.into() }))
+    let (input, output, error) = (their_input.into(), their_output.into(), their_error.into());
+    Ok((ours, Stdio { input, output, error, door }))
 }
 
 /// A supervisor and what it supervises. Dropping it closes the control socket, which ends the tree.
@@ -152,6 +190,14 @@ impl Tree {
             ended.send_replace(Some(exit));
         });
         Self { id, commands, kill_supervisor, exit }
+    }
+
+    /// Resolves when it has ended, without keeping it from that.
+    fn ended(&self) -> impl Future<Output = ()> + use<> {
+        let mut exit = self.exit.clone();
+        async move {
+            let _gone = exit.wait_for(Option::is_some).await;
+        }
     }
 
     async fn exited(&self) -> Exit {

@@ -24,6 +24,7 @@
 #[cfg(test)]
 extern crate self as portcullis_sandbox;
 
+mod door;
 pub mod egress;
 mod environment;
 mod infer;
@@ -42,4 +43,4 @@ mod system;
 pub use infer::{Asked, InferFault, Inferred, infer};
 pub use kernel::{CallVerdict, Contained, Ended, StartError, SystemCall, control_groups, system_calls};
 pub use launcher::ProcessLauncher;
-pub use plan::{Draft, Limits, Plan, PlanFault};
+pub use plan::{Draft, Egress, Limits, Plan, PlanFault};

@@ -1,5 +1,5 @@
 //! How the gateway tells the supervisor what to start: one message on the control socket that carries
-//! the server's three standard descriptors and a list of length-prefixed strings.
+//! the server's three standard descriptors, the place for a fourth to come back, and a list of length-prefixed strings.
 //!
 //! Neither the command nor the environment travels in the supervisor's own arguments or environment, so
 //! credentials appear in no process but the server itself.
@@ -44,6 +44,8 @@ pub(crate) struct Stdio {
     pub(crate) input: OwnedFd,
     pub(crate) output: OwnedFd,
     pub(crate) error: OwnedFd,
+    /// Where the way out is to be handed over, if there is one.
+    pub(crate) door: Option<OwnedFd>,
 }
 
 /// The message body for a plan. Holds credentials.
@@ -103,8 +105,9 @@ impl Iterator for Strings<'_> {
 
 /// Sends the descriptors with the length of the body, which is to follow as ordinary bytes.
 pub(crate) fn send_head(socket: impl AsFd, stdio: &Stdio, length: usize) -> io::Result<()> {
-    let descriptors = [stdio.input.as_fd(), stdio.output.as_fd(), stdio.error.as_fd()];
-    let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(3))];
+    let standard = [&stdio.input, &stdio.output, &stdio.error].into_iter();
+    let descriptors: Vec<BorrowedFd<'_>> = standard.chain(&stdio.door).map(AsFd::as_fd).collect();
+    let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(4))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
     ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
     let length = (length as u64).to_le_bytes();
@@ -115,7 +118,7 @@ pub(crate) fn send_head(socket: impl AsFd, stdio: &Stdio, length: usize) -> io::
 /// Receives a whole order; blocks.
 pub(crate) fn receive(socket: BorrowedFd<'_>) -> io::Result<(Order, Stdio)> {
     let mut length = [0; 8];
-    let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(3))];
+    let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(4))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let received =
         recvmsg(socket, &mut [IoSliceMut::new(&mut length)], &mut ancillary, RecvFlags::CMSG_CLOEXEC)?;
@@ -128,13 +131,14 @@ pub(crate) fn receive(socket: BorrowedFd<'_>) -> io::Result<(Order, Stdio)> {
     else {
         return Err(io::ErrorKind::InvalidData.into());
     };
+    let door = descriptors.next();
     let length = usize::try_from(u64::from_le_bytes(length)).unwrap_or(usize::MAX);
     if received.bytes != 8 || length > MAX_BYTES {
         return Err(io::ErrorKind::InvalidData.into());
     }
     let body = read_exactly(socket, length)?;
     let order = decode(body.expose()).ok_or(io::ErrorKind::InvalidData)?;
-    Ok((order, Stdio { input, output, error }))
+    Ok((order, Stdio { input, output, error, door }))
 }
 
 fn read_exactly(socket: BorrowedFd<'_>, length: usize) -> io::Result<Secret> {

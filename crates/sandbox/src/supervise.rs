@@ -20,7 +20,7 @@ use rustix::{
 };
 
 use crate::{
-    Contained, Plan, StartError,
+    Contained, Plan, StartError, door,
     order::{self, Order, Stdio},
     process_table,
     report::{KILL, Report, TERMINATE},
@@ -109,7 +109,13 @@ fn start(order: Order, stdio: Stdio) -> Result<Server, StartError> {
     if let Some(text) = order.plan {
         let plan = serde_json::from_slice::<Plan>(text.as_encoded_bytes());
         let plan = plan.map_err(|error| StartError::unmet("plan", error.to_string()))?;
-        return Contained::start(&plan, command).map(Server::Contained);
+        let mut contained = Contained::start(&plan, command)?;
+        if let Some(way_out) = contained.way_out() {
+            let unmet = |error: io::Error| StartError::unmet("network", error.to_string());
+            let there = stdio.door.ok_or(io::ErrorKind::NotConnected.into()).map_err(unmet)?;
+            door::hand_over(there, &way_out).map_err(unmet)?;
+        }
+        return Ok(Server::Contained(contained));
     }
     if let Some(cwd) = order.cwd {
         command.current_dir(cwd);

@@ -6,6 +6,7 @@
 
 use std::{
     fs, io,
+    net::{Ipv4Addr, UdpSocket},
     os::{
         fd::{AsRawFd, BorrowedFd, OwnedFd},
         unix::process::CommandExt,
@@ -94,6 +95,22 @@ pub(crate) fn keep_only(kept: BorrowedFd<'_>) {
         // SAFETY: the call takes no pointers. Owners of the closed descriptors are never used again, see above.
         unsafe { libc::close_range(first, last, 0) };
     }
+}
+
+/// Raises the loopback interface of this process's network (netdevice(7)), which takes the right to administer it.
+pub(crate) fn raise_loopback() -> io::Result<()> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+    let mut request = libc::ifreq {
+        ifr_name: [0; libc::IFNAMSIZ],
+        ifr_ifru: libc::__c_anonymous_ifr_ifru { ifru_flags: (libc::IFF_UP | libc::IFF_RUNNING) as i16 },
+    };
+    for (at, byte) in request.ifr_name.iter_mut().zip(b"lo") {
+        *at = byte.cast_signed();
+    }
+    // SAFETY: `request` is the structure that this call reads, it lives until the call returns, and the descriptor
+    // is that of a socket for as long.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, std::ptr::from_ref(&request)) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// What is forbidden at a mount (mount_setattr(2)).

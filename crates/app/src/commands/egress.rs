@@ -1,23 +1,19 @@
 //! `portcullis egress`
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    path::PathBuf,
-    sync::Arc,
-};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
-use portcullis_audit::{Digests, EventKind, JsonLines, JsonLinesOptions, Recorder, RecorderOptions};
+use portcullis_audit::{EventKind, Recorder};
 use portcullis_core::{Clock, Digest, ServerName, SystemClock};
-use portcullis_sandbox::egress::{self, Dns, Gate, GateParts, Limits, Listener, Policy, Resolve};
+use portcullis_sandbox::egress::{Gate, GateParts, Listener, Policy, Resolve, serve as serve_gate};
 use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 
-use super::{counted, run::default_record};
+use super::{grants::Reach, run::default_record};
 use crate::{
-    egress::RecordedEgress,
+    egress::{self, RecordedEgress},
     exit::{Exit, Failure, Outcome},
     printer::Printer,
-    runtime::{node_name, runtime, stop_on_signal},
+    runtime::{runtime, stop_on_signal},
 };
 
 /// Be the only way out for a container or a network of its own: a proxy that lets its clients reach listed
@@ -30,56 +26,25 @@ pub(crate) struct Args {
     /// Unix socket to listen on instead; it must not exist yet.
     #[arg(long, value_name = "PATH")]
     unix: Option<PathBuf>,
-    /// Host that may be reached over TLS: `api.example.com`, `*.example.com:8443`. Without a port it is 443.
-    #[arg(long, value_name = "HOST[:PORT]")]
-    allow: Vec<String>,
+    #[command(flatten)]
+    reach: Reach,
     /// What the clients are called in records.
     #[arg(long, default_value = "egress")]
     name: ServerName,
     /// File the records are appended to; when absent, a new one in ~/.local/state/portcullis/egress.
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
-    /// Name server to ask, instead of those in /etc/resolv.conf.
-    #[arg(long, value_name = "IP:PORT")]
-    name_server: Vec<SocketAddr>,
-    /// Most bytes one connection may send.
-    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().upload_bytes)]
-    upload_bytes: u64,
-    /// Most bytes that may be sent under one rule in an hour.
-    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().upload_bytes_per_hour)]
-    upload_bytes_per_hour: u64,
-    /// Host that may be reached with anything, unencrypted HTTP included. What is said there can be read and
-    /// changed on the way.
-    #[arg(long, value_name = "HOST:PORT")]
-    danger_allow_plain: Vec<String>,
-    /// Address that may be connected to although it is private, when an allowed host has it.
-    #[arg(long, value_name = "IP")]
-    danger_allow_address: Vec<IpAddr>,
     /// Listen on an address that other machines can reach. Whoever they are, they can reach the listed hosts.
     #[arg(long)]
     danger_allow_insecure_bind: bool,
 }
 
 pub(crate) fn run(args: Args, printer: &Printer) -> Outcome {
-    let policy = policy(&args, printer)?;
+    let policy = args.reach.policy(printer)?;
     check_listen(&args)?;
     let record = args.record.clone().map_or_else(|| default_record("egress", &args.name), Ok)?;
     let runtime = runtime()?;
     runtime.block_on(serve(args, policy, record, printer))
-}
-
-fn policy(args: &Args, printer: &Printer) -> Result<Policy, Failure> {
-    let policy = Policy::new(&args.allow, &args.danger_allow_plain, &args.danger_allow_address);
-    let policy = policy.map_err(|faults| {
-        faults.iter().for_each(|fault| printer.error(&fault.to_string(), None));
-        Failure::new(Exit::Usage, format!("{} cannot be used", counted(faults.len(), "host")))
-            .remedy("write `api.example.com`, `api.example.com:8443` or `*.example.com`")
-    })?;
-    for rule in policy.vain_rules() {
-        let remedy = "`--danger-allow-address` allows its address nevertheless";
-        printer.warning(&format!("`{rule}` is not a public address and will be refused"), Some(remedy));
-    }
-    Ok(policy)
 }
 
 fn check_listen(args: &Args) -> Result<(), Failure> {
@@ -103,22 +68,10 @@ fn check_listen(args: &Args) -> Result<(), Failure> {
 async fn serve(args: Args, policy: Policy, record: PathBuf, printer: &Printer) -> Outcome {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let usage = |what: String| Failure::new(Exit::Usage, what);
-    let log = JsonLines::open(JsonLinesOptions::new(&record), clock.clone());
-    let log = Arc::new(log.map_err(|e| usage(e.to_string()).remedy("name another file with `--record`"))?);
-    let digests = Digests { policy: Some(digest(&args)), ..Digests::default() };
-    let recorder = Recorder::new(log.clone(), clock.clone(), RecorderOptions::new(node_name()), digests);
-    let recorder = recorder.map_err(|e| usage(e.to_string()))?;
-    let resolver = match args.name_server.as_slice() {
-        [] => Dns::of_system(),
-        servers => Dns::asking(servers),
-    };
-    let resolver: Arc<dyn Resolve> = Arc::new(resolver.map_err(usage)?);
+    let (log, recorder) = egress::open_records(&record, Some(digest(&args)), &clock)?;
+    let resolver: Arc<dyn Resolve> = Arc::new(args.reach.egress().resolver().map_err(usage)?);
     let (listener, place) = listen(&args).await?;
-    let limits = Limits {
-        upload_bytes: args.upload_bytes,
-        upload_bytes_per_hour: args.upload_bytes_per_hour,
-        ..Limits::default()
-    };
+    let limits = args.reach.egress().limits();
     let gate = Arc::new(Gate::new(GateParts {
         server: args.name.clone(),
         policy,
@@ -131,7 +84,7 @@ async fn serve(args: Args, policy: Policy, record: PathBuf, printer: &Printer) -
     printer.status(&format!("listening on {place}, recording in {}", record.display()));
     let stop = CancellationToken::new();
     let signals = tokio::spawn(stop_on_signal(stop.clone()));
-    egress::serve(listener, gate.clone(), stop.cancelled()).await;
+    serve_gate(listener, gate.clone(), stop.cancelled()).await;
     signals.abort();
     if let Some(path) = &args.unix {
         let _gone_already = std::fs::remove_file(path);
@@ -161,9 +114,9 @@ async fn listen(args: &Args) -> Result<(Listener, String), Failure> {
 
 /// What is allowed, in one number for every record.
 fn digest(args: &Args) -> Digest {
-    let addresses = args.danger_allow_address.iter().map(ToString::to_string);
-    let hosts = args.allow.iter().map(|host| format!("allow {host}"));
-    let plain = args.danger_allow_plain.iter().map(|host| format!("plain {host}"));
+    let addresses = args.reach.danger_allow_address.iter().map(ToString::to_string);
+    let hosts = args.reach.allow.iter().map(|host| format!("allow {host}"));
+    let plain = args.reach.danger_allow_plain.iter().map(|host| format!("plain {host}"));
     let rules: Vec<String> = hosts.chain(plain).chain(addresses).collect();
     Digest::of_parts(rules.iter().map(String::as_bytes))
 }
@@ -172,10 +125,12 @@ fn digest(args: &Args) -> Digest {
 fn note_start(recorder: &Recorder, args: &Args) {
     let version = env!("CARGO_PKG_VERSION");
     let subject = Some(args.name.to_string());
-    let allowed = if args.allow.is_empty() { "nothing".to_owned() } else { args.allow.join(", ") };
+    let allowed =
+        if args.reach.allow.is_empty() { "nothing".to_owned() } else { args.reach.allow.join(", ") };
     let mut notes = vec![(EventKind::Started, format!("portcullis {version}, egress allowed to {allowed}"))];
-    let plain = args.danger_allow_plain.iter().map(|host| format!("--danger-allow-plain {host}"));
-    let private = args.danger_allow_address.iter().map(|address| format!("--danger-allow-address {address}"));
+    let plain = args.reach.danger_allow_plain.iter().map(|host| format!("--danger-allow-plain {host}"));
+    let private =
+        args.reach.danger_allow_address.iter().map(|address| format!("--danger-allow-address {address}"));
     let bind = args.danger_allow_insecure_bind.then(|| "--danger-allow-insecure-bind".to_owned());
     notes.extend(plain.chain(private).chain(bind).map(|danger| (EventKind::Danger, danger)));
     for (kind, detail) in notes {
@@ -184,7 +139,7 @@ fn note_start(recorder: &Recorder, args: &Args) {
     }
 }
 
-fn summary(gate: &Gate) -> String {
+pub(super) fn summary(gate: &Gate) -> String {
     let metrics = gate.metrics();
     let traffic = metrics.traffic();
     format!(

@@ -7,6 +7,7 @@ pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod discover;
 pub(crate) mod egress;
+pub(crate) mod grants;
 pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod inspect;

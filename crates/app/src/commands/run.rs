@@ -7,7 +7,7 @@ use std::{
 
 use portcullis_core::ServerName;
 
-use super::{tell, unusable};
+use super::{grants::Grants, tell, unusable};
 use crate::{
     clients,
     compose::{self, Deployment, Door},
@@ -42,20 +42,10 @@ pub(crate) struct Args {
     /// the server gets what the client's settings set for it, where that can be told.
     #[arg(long, value_name = "NAME", value_parser = variable)]
     env: Vec<String>,
-    /// File or directory the server may read, besides its own package.
-    #[arg(long, value_name = "PATH")]
-    read: Vec<PathBuf>,
-    /// File or directory the server may change, besides those its arguments name.
-    #[arg(long, value_name = "PATH")]
-    write: Vec<PathBuf>,
-    /// Program the server may execute, besides itself and its interpreters.
-    #[arg(long, value_name = "PROGRAM")]
-    execute: Vec<String>,
-    /// Let the server use the network as you do, inside a sandbox that holds everything else.
-    #[arg(long)]
-    danger_host_network: bool,
+    #[command(flatten)]
+    grants: Grants,
     /// Run the server without a sandbox, so that it can do whatever you can.
-    #[arg(long, conflicts_with_all = ["read", "write", "execute", "danger_host_network"])]
+    #[arg(long, conflicts_with_all = ["read", "write", "execute", "allow", "danger_allow_plain", "danger_host_network"])]
     danger_no_sandbox: bool,
     /// The server's command and its arguments.
     #[arg(required = true, last = true, value_name = "CMD")]
@@ -67,11 +57,13 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Outcome {
     let env = if args.env.is_empty() { set_by_client(printer) } else { args.env };
     let pins = args.pins.or_else(|| args.record.as_deref().map(config::Pins::beside));
     let record = args.record.map_or_else(|| default_record("run", &name), Ok)?;
+    args.grants.reach.policy(printer)?;
     let sandbox = Sandbox {
-        read: args.read,
-        write: args.write,
-        execute: args.execute,
-        danger_host_network: args.danger_host_network,
+        egress: args.grants.reach.egress(),
+        read: args.grants.read,
+        write: args.grants.write,
+        execute: args.grants.execute,
+        danger_host_network: args.grants.danger_host_network,
         danger_none: args.danger_no_sandbox,
     };
     let config = Config::for_command(&name, &args.command, &env, sandbox, record);
@@ -157,7 +149,7 @@ const ENDINGS: &[&str] = &[".js", ".mjs", ".cjs", ".py", ".ts", ".sh"];
 const GENERIC: &[&str] =
     &["__main__", "bin", "build", "cli", "dist", "index", "lib", "main", "out", "server", "src"];
 
-fn name_of(command: &[String]) -> Result<ServerName, Failure> {
+pub(super) fn name_of(command: &[String]) -> Result<ServerName, Failure> {
     let file = |text: &str| text.rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
     let (program, args) =
         command.split_first().map_or(("", [].as_slice()), |(program, args)| (program, args));

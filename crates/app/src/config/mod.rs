@@ -22,6 +22,7 @@ pub mod watch;
 mod word_table;
 
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -253,6 +254,11 @@ impl Config {
         config.settled.push(settle("sandbox_read", paths(&sandbox.read)));
         config.settled.push(settle("sandbox_write", paths(&sandbox.write)));
         config.settled.push(settle("sandbox_execute", listed(&sandbox.execute)));
+        let hosts = |hosts: &BTreeSet<String>| listed(&hosts.iter().cloned().collect::<Vec<_>>());
+        let addresses: Vec<_> = sandbox.egress.danger_addresses.iter().map(ToString::to_string).collect();
+        config.settled.push(settle("sandbox_hosts", hosts(&sandbox.egress.hosts)));
+        config.settled.push(settle("danger_plain_hosts", hosts(&sandbox.egress.danger_plain_hosts)));
+        config.settled.push(settle("danger_private_addresses", listed(&addresses)));
         config.settled.push(settle("danger_host_network", sandbox.danger_host_network.to_string()));
         config.settled.push(settle("danger_no_sandbox", sandbox.danger_none.to_string()));
         let variables =

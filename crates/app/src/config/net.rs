@@ -6,6 +6,7 @@ use std::{
 };
 
 use http::Uri;
+use portcullis_sandbox::egress::Policy;
 
 use super::kind::Parsed;
 
@@ -87,6 +88,24 @@ fn is_loopback_host(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     bare.eq_ignore_ascii_case("localhost")
         || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// A host that may be reached.
+pub(super) const HOST_RULE: Parsed<String> =
+    Parsed { phrase: "a host, or `*.` and what ends it", example: "api.example.com", parse: parse_host_rule };
+
+fn parse_host_rule(text: &str) -> Result<String, String> {
+    let rule = Policy::new(&[text.to_owned()], &[], &[])
+        .map_err(|faults| faults.first().map_or_else(String::new, |fault| fault.problem().to_owned()));
+    rule.map(|_| text.to_owned())
+}
+
+/// An address without a port.
+pub(super) const IP: Parsed<IpAddr> =
+    Parsed { phrase: "an IP address", example: "10.0.0.7", parse: parse_ip };
+
+fn parse_ip(text: &str) -> Result<IpAddr, String> {
+    text.parse().map_err(|_| "is not an IP address".to_owned())
 }
 
 /// An address to listen on.

@@ -1,12 +1,14 @@
 //! One upstream server: a command that is started, or a URL that is called.
 
 use std::{
+    net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use portcullis_core::{Deed, ServerName};
 use portcullis_gateway::flow::Declared;
+use portcullis_sandbox::Egress;
 use serde_json::{Value as Json, json};
 
 use super::{
@@ -19,6 +21,8 @@ use super::{
     setting::{Section as _, Table, Walk, settings},
     tree::{Entry, Node, Position, key},
 };
+
+const TIB: i64 = 1 << 40;
 
 /// Which HTTP transport a server speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +57,20 @@ settings! {
         Live sandbox_write: Vec<PathBuf> = List(FilePath);
         /// Programs the command may execute, besides itself and its interpreters.
         Live sandbox_execute: Vec<String> = List(Program);
+        /// Hosts the command may reach over TLS, through a proxy outside that records each attempt:
+        /// `api.example.com`, `*.example.com:8443`. Without a port it is 443. Without any, it has no network.
+        Live sandbox_hosts: Vec<String> = List(net::HOST_RULE);
+        /// Name servers that are asked for those hosts, instead of the machine's.
+        Live sandbox_name_servers: Vec<SocketAddr> = List(net::ADDRESS);
+        /// Most bytes one of the command's connections may send.
+        Live sandbox_upload_bytes: u64 = Whole::<u64>::new("bytes", 0, TIB), default "67108864";
+        /// Most bytes the command may send to one of the hosts listed, in an hour and over all connections.
+        Live sandbox_upload_bytes_per_hour: u64 = Whole::<u64>::new("bytes", 0, TIB), default "268435456";
+        /// Hosts the command may reach with anything, unencrypted HTTP included. What is said there can be read and
+        /// changed on the way.
+        Live danger_plain_hosts: Vec<String> = List(net::HOST_RULE);
+        /// Addresses that may be connected to although they are private, when one of the command's hosts has them.
+        Live danger_private_addresses: Vec<IpAddr> = List(net::IP);
         /// Lets the command use the network as the gateway does, inside a sandbox that holds everything else.
         Live danger_host_network: bool = Flag, default "false";
         /// Runs the command without a sandbox, so that it can do whatever the gateway's user can.
@@ -195,6 +213,8 @@ pub struct Sandbox {
     pub write: Vec<PathBuf>,
     /// Programs that may be executed.
     pub execute: Vec<String>,
+    /// Hosts that may be reached.
+    pub egress: Egress,
     /// The network of the machine.
     pub danger_host_network: bool,
     /// No sandbox.
@@ -242,6 +262,17 @@ pub(super) fn with_defaults(name: ServerName, reach: Reach) -> Option<Server> {
 }
 
 impl ServerSection {
+    fn egress(&self) -> Egress {
+        Egress {
+            hosts: self.sandbox_hosts.iter().cloned().collect(),
+            danger_plain_hosts: self.danger_plain_hosts.iter().cloned().collect(),
+            danger_addresses: self.danger_private_addresses.iter().copied().collect(),
+            name_servers: self.sandbox_name_servers.clone(),
+            upload_bytes: self.sandbox_upload_bytes,
+            upload_bytes_per_hour: self.sandbox_upload_bytes_per_hour,
+        }
+    }
+
     fn deeds(&self) -> Vec<(Deed, Vec<String>)> {
         let declared = [
             (Deed::Untrusted, &self.untrusted),
@@ -274,6 +305,12 @@ const WITH_COMMAND: &[&str] = &[
     "sandbox_read",
     "sandbox_write",
     "sandbox_execute",
+    "sandbox_hosts",
+    "sandbox_name_servers",
+    "sandbox_upload_bytes",
+    "sandbox_upload_bytes_per_hour",
+    "danger_plain_hosts",
+    "danger_private_addresses",
     "danger_host_network",
     "danger_no_sandbox",
 ];
@@ -281,21 +318,26 @@ const WITH_URL: &[&str] = &["headers", "transport", "ca_file", "danger_allow_pla
 
 fn reach(walk: &mut Walk<'_>, table: &Table<'_>, section: &ServerSection) -> Option<Reach> {
     match (&section.command, &section.url) {
-        (Some(program), None) => refuse_strays(walk, table, WITH_URL, "url").then(|| {
-            Reach::Command(Command {
-                program: program.clone(),
-                args: section.args.clone(),
-                env: section.env.clone(),
-                cwd: section.cwd.clone(),
-                sandbox: Sandbox {
-                    read: section.sandbox_read.clone(),
-                    write: section.sandbox_write.clone(),
-                    execute: section.sandbox_execute.clone(),
-                    danger_host_network: section.danger_host_network,
-                    danger_none: section.danger_no_sandbox,
-                },
+        (Some(program), None) => {
+            let alone = refuse_strays(walk, table, WITH_URL, "url");
+            let consistent = one_network(walk, table, section);
+            (alone && consistent).then(|| {
+                Reach::Command(Command {
+                    program: program.clone(),
+                    args: section.args.clone(),
+                    env: section.env.clone(),
+                    cwd: section.cwd.clone(),
+                    sandbox: Sandbox {
+                        read: section.sandbox_read.clone(),
+                        write: section.sandbox_write.clone(),
+                        execute: section.sandbox_execute.clone(),
+                        egress: section.egress(),
+                        danger_host_network: section.danger_host_network,
+                        danger_none: section.danger_no_sandbox,
+                    },
+                })
             })
-        }),
+        }
         (None, Some(url)) => {
             let alone = refuse_strays(walk, table, WITH_COMMAND, "command");
             let safe = check_url(walk, table, url, section.danger_allow_plain_http);
@@ -328,6 +370,18 @@ fn refuse_strays(walk: &mut Walk<'_>, table: &Table<'_>, strays: &[&str], need: 
         walk.fault(&format!("{}.{}", table.name, entry.key), Fault::new(entry.at, what, "remove it"));
     }
     found.is_empty()
+}
+
+/// Notes that a command is to have the machine's network and hosts of its own: the one makes the other meaningless.
+fn one_network(walk: &mut Walk<'_>, table: &Table<'_>, section: &ServerSection) -> bool {
+    let both = section.danger_host_network && !section.egress().is_closed();
+    if both {
+        let field = format!("{}.danger_host_network", table.name);
+        let what =
+            "the server has the whole network of the machine, and a list of hosts that is all it may reach";
+        walk.fault(&field, Fault::new(table.at, what, "remove one of the two"));
+    }
+    !both
 }
 
 fn check_url(walk: &mut Walk<'_>, table: &Table<'_>, url: &HttpUrl, plain_allowed: bool) -> bool {

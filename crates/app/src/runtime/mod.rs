@@ -17,12 +17,13 @@ use portcullis_gateway::{
     Gateway, Snapshot,
     ingress::stdio::{self, StdioOptions},
 };
-use portcullis_sandbox::ProcessLauncher;
+use portcullis_sandbox::{ProcessLauncher, egress::Gates};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     compose::{Deployment, Door},
+    egress::RecordedEgress,
     exit::{Exit, Failure, Outcome},
     pins::{self, PinFiles},
     printer::Printer,
@@ -64,6 +65,8 @@ async fn run(deployment: Deployment, door: Door, printer: &Printer) -> Outcome {
     let recorder = recorder(&deployment, logs.lines.clone(), &clock)?;
     let launcher = ProcessLauncher::new()
         .map_err(|e| Failure::new(Exit::Usage, format!("servers could not be supervised: {e}")))?;
+    let gates = Gates::new(Arc::new(RecordedEgress::new(recorder.clone())), clock.clone());
+    let launcher = launcher.through(Arc::new(gates));
     let pins = PinFiles::new(&deployment.config.pins);
     let observer = observe::observer(recorder.clone(), *printer);
     let builder = Builder::new(Arc::new(launcher), clock.clone(), observer, Arc::new(pins.clone()), *printer);

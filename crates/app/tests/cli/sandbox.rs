@@ -11,17 +11,22 @@ fn a_command_reads_and_changes_what_is_listed_and_nothing_else() {
     let (notes, milk) = (case.path("notes"), case.path("notes/milk"));
     let (notes, milk) = (notes.to_str().unwrap(), milk.to_str().unwrap());
     let new = format!("{notes}/new");
-    for (options, command, allowed) in [
-        (vec![], vec!["/bin/cat", milk], false),
-        (vec!["--read", notes], vec!["/bin/cat", milk], true),
-        (vec!["--read", "notes/milk"], vec!["/bin/cat", milk], true),
-        (vec!["--read", notes], vec!["/bin/cp", milk, &new], false),
-        (vec!["--write", notes], vec!["/bin/cp", milk, &new], true),
-        (vec![], vec!["/usr/bin/env", "/bin/true"], false),
-        (vec!["--execute", "/bin/true"], vec!["/usr/bin/env", "/bin/true"], true),
+    for (options, command, status) in [
+        (vec![], vec!["/bin/cat", milk], 1),
+        (vec!["--read", notes], vec!["/bin/cat", milk], 0),
+        (vec!["--read", "notes/milk"], vec!["/bin/cat", milk], 0),
+        (vec!["--read", notes], vec!["/bin/cp", milk, &new], 1),
+        (vec!["--write", notes], vec!["/bin/cp", milk, &new], 0),
+        (vec![], vec!["/usr/bin/env", "/bin/true"], 127),
+        (vec!["--execute", "/bin/true"], vec!["/usr/bin/env", "/bin/true"], 0),
+        (vec![], vec!["/bin/sh", "-c", "exit 7"], 7),
+        (vec![], vec!["/bin/sh", "-c", "kill -TERM $$"], 143),
+        (vec!["--seconds", "1"], vec!["/bin/sh", "-c", "while :; do :; done"], 124),
+        (vec!["--read", notes], vec![milk], 126),
     ] {
+        let allowed = status == 0;
         let run = case.run(&[&["sandbox", "exec"], options.as_slice(), &["--"], command.as_slice()].concat());
-        assert_eq!(run.status, i32::from(!allowed), "{options:?} {command:?}: {}", run.all());
+        assert_eq!(run.status, status, "{options:?} {command:?}: {}", run.all());
         assert_eq!(
             run.stdout == "two pints\n",
             allowed && command.first() == Some(&"/bin/cat"),
@@ -35,6 +40,28 @@ fn a_command_reads_and_changes_what_is_listed_and_nothing_else() {
             run.all()
         );
     }
+}
+
+/// Speaks to the way out as a program with a proxy would, and asks for somebody who is not listed.
+const ASK: &str = "exec 3<>/dev/tcp/127.0.0.1/3128; \
+                   printf 'CONNECT other.example:443 HTTP/1.1\\r\\nHost: other.example:443\\r\\n\\r\\n' >&3; \
+                   read -r line <&3; echo \"$line\"";
+
+#[test]
+fn what_a_command_reaches_is_on_record() {
+    let case = Case::new("sandbox-allow");
+    let record = case.path("record.jsonl");
+    let options =
+        ["--allow", "api.example.com", "--name-server", "127.0.0.1:9", "--record", record.to_str().unwrap()];
+    let run = case.succeed(&[&["sandbox", "exec"], &options[..], &["--", "/bin/bash", "-c", ASK]].concat());
+    assert!(run.stdout.starts_with("HTTP/1.1 403"), "{}", run.all());
+    let records = fs::read_to_string(&record).unwrap();
+    let refused = records.lines().find(|line| line.contains("other.example:443")).unwrap();
+    assert!(refused.contains("\"NET-02\""), "{refused}");
+    assert!(run.all().contains("0 allowed, 1 refused"), "{}", run.all());
+
+    let closed = case.run(&["sandbox", "exec", "--", "/bin/bash", "-c", ASK]);
+    assert!(closed.status != 0 || closed.stdout.trim().is_empty(), "{}", closed.all());
 }
 
 #[test]
@@ -64,7 +91,17 @@ fn a_plan_can_be_read_before_anything_runs() {
         (verdict("openat"), verdict("ptrace"), verdict("clone3")),
         ("allowed".into(), "refused".into(), serde_json::Value::Null)
     );
-    for wrong in [["--read", "/"], ["--write", "/proc"], ["--read", "none"], ["--execute", "none"]] {
+    assert!(
+        show(&["--allow", "api.example.com"]).contains("connects to   api.example.com over TLS; through")
+    );
+    for wrong in [
+        ["--read", "/"],
+        ["--write", "/proc"],
+        ["--read", "none"],
+        ["--execute", "none"],
+        ["--allow", "https://api.example.com"],
+        ["--allow", "*.com"],
+    ] {
         let args = [&["sandbox", "show"], wrong.as_slice(), &["--", "/bin/true"]].concat();
         assert_eq!(case.run(&args).status, 2, "{wrong:?}");
     }

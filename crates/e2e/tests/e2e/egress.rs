@@ -33,7 +33,7 @@ async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
 }
 
 /// Serves over HTTP and, with a certificate for `tls.test` that it writes to `ca`, over TLS. Gives back the ports.
-async fn origin(ca: &Path) -> (u16, u16) {
+pub(crate) async fn origin(ca: &Path) -> (u16, u16) {
     let (plain, tls) =
         (TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap());
     let ports = (plain.local_addr().unwrap().port(), tls.local_addr().unwrap().port());
@@ -62,7 +62,7 @@ async fn origin(ca: &Path) -> (u16, u16) {
     ports
 }
 
-async fn fetch(gateway: &Gateway, url: &str) -> (bool, String) {
+pub(crate) async fn fetch(gateway: &Gateway, url: &str) -> (bool, String) {
     let message = modern(1, "tools/call", call("fetch", json!({ "url": url, "raw": true })));
     let json = Request::modern("/mcp/fetch", &message).send(gateway.address()).await.json();
     let result = &json["result"];

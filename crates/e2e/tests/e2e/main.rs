@@ -48,3 +48,4 @@ mod stop;
 mod tokens;
 mod until;
 mod variables;
+mod way_out;

@@ -39,6 +39,13 @@ pub struct RuleFault {
     problem: String,
 }
 
+impl RuleFault {
+    /// What is wrong, to be read after the rule.
+    pub fn problem(&self) -> &str {
+        &self.problem
+    }
+}
+
 impl Rule {
     pub(super) fn parse(text: &str, transport: Transport) -> Result<Self, RuleFault> {
         let fault = |problem: String| RuleFault { rule: text.chars().take(80).collect(), problem };

@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::plan::{Draft, Plan, PlanFault};
+use crate::plan::{Draft, Egress, Plan, PlanFault};
 
 /// A server's command, and what is listed for it besides.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +32,8 @@ pub struct Asked {
     pub write: Vec<PathBuf>,
     /// Listed programs.
     pub execute: Vec<String>,
+    /// Listed hosts.
+    pub egress: Egress,
     /// The network of the machine.
     pub danger_host_network: bool,
 }
@@ -117,6 +119,7 @@ pub fn infer(asked: &Asked) -> Result<Inferred, InferFault> {
     asked.write.iter().try_for_each(|path| draft.write(path))?;
     asked.execute.iter().try_for_each(|it| runtime::execute(&mut draft, OsStr::new(it)).map(drop))?;
     asked.env.iter().for_each(|name| draft.env(name));
+    draft.egress(asked.egress.clone())?;
     if asked.danger_host_network {
         draft.danger_host_network();
     }

@@ -6,6 +6,7 @@ use std::{
     process::Command,
 };
 
+use landlock::RulesetCreated;
 use rustix::{
     process::{
         DumpableBehavior, Pid, Resource, Rlimit, Signal, set_dumpable_behavior,
@@ -20,6 +21,7 @@ use rustix::{
 
 use super::{StartError, filter::Filters, ids::Identity, rights, root};
 use crate::{
+    door::{self, PROXY_ENV},
     plan::{Limits, OWN_ENV, Plan},
     report::Report,
     supervise::{self, Server},
@@ -35,12 +37,14 @@ pub(super) struct Inside<'a> {
     pub(super) command: Command,
     /// To the process outside.
     pub(super) control: OwnedFd,
+    /// Where the way out is handed over, if there is to be one.
+    pub(super) door: Option<OwnedFd>,
 }
 
 /// The exit status is of no interest: what happened is told on the control socket.
 pub(super) fn main(inside: Inside<'_>) -> u8 {
-    let Inside { plan, identity, trees, filters, command, control } = inside;
-    let prepared = prepare(plan, identity, trees, &control);
+    let Inside { plan, identity, trees, filters, command, control, door } = inside;
+    let prepared = prepare(plan, identity, trees, &control, door);
     let started = prepared.and_then(|()| start(plan, filters, command));
     match started {
         Ok(server) => {
@@ -58,6 +62,7 @@ fn prepare(
     identity: Identity,
     trees: Option<Vec<root::Tree>>,
     control: &OwnedFd,
+    door: Option<OwnedFd>,
 ) -> Result<(), StartError> {
     let failed = |error: io::Error| StartError::unmet("namespaces", error.to_string());
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| failed(error.into()))?;
@@ -70,6 +75,9 @@ fn prepare(
     // A change of user clears it.
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| failed(error.into()))?;
     root::enter(plan, identity, trees)?;
+    if let Some(there) = door {
+        door::open(there).map_err(|error| StartError::unmet("network", error.to_string()))?;
+    }
     sethostname(b"sandbox").map_err(|error| failed(error.into()))?;
     drop_capabilities().map_err(|error| StartError::unmet("capabilities", error.to_string()))?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(|error| failed(error.into()))
@@ -88,25 +96,38 @@ fn drop_capabilities() -> io::Result<()> {
 }
 
 fn start(plan: &Plan, filters: Filters, mut command: Command) -> Result<Pid, StartError> {
-    let mut rules = Some(rights::ruleset(plan)?);
-    let limits = plan.limits.clone();
+    let mut within = Some(Within { rules: rights::ruleset(plan)?, limits: plan.limits.clone(), filters });
     command.current_dir(&plan.cwd);
+    if !plan.egress.is_closed() {
+        // Whatever was configured: no other proxy can be reached.
+        command.envs(PROXY_ENV.iter().copied());
+    }
     for (name, value) in OWN_ENV {
         if !command.get_envs().any(|(set, _)| set == *name) {
             command.env(name, value);
         }
     }
-    system::before_exec(&mut command, move || {
-        // A session of its own: no terminal.
-        setsid()?;
-        limit(&limits)?;
-        system::close_inherited_on_exec()?;
-        let rules = rules.take().ok_or(io::ErrorKind::InvalidInput)?;
-        rules.restrict_self().map_err(io::Error::other)?;
-        filters.apply()
-    });
+    system::before_exec(&mut command, move || within.take().ok_or(io::ErrorKind::InvalidInput)?.enter());
     let child = command.spawn().map_err(StartError::Program)?;
     Pid::from_raw(child.id().cast_signed()).ok_or(StartError::Program(io::ErrorKind::InvalidData.into()))
+}
+
+/// The boundaries a process of the sandbox puts around itself last.
+struct Within {
+    rules: RulesetCreated,
+    limits: Limits,
+    filters: Filters,
+}
+
+impl Within {
+    fn enter(self) -> io::Result<()> {
+        // A session of its own: no terminal.
+        setsid()?;
+        limit(&self.limits)?;
+        system::close_inherited_on_exec()?;
+        self.rules.restrict_self().map_err(io::Error::other)?;
+        self.filters.apply()
+    }
 }
 
 fn limit(limits: &Limits) -> io::Result<()> {

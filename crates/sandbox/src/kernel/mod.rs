@@ -19,6 +19,7 @@ mod root;
 
 use std::{
     io,
+    net::TcpListener,
     os::{
         fd::{AsFd, OwnedFd},
         unix::net::UnixStream,
@@ -37,6 +38,7 @@ use rustix::{
 
 use self::{cgroup::Cgroup, filter::Filters, ids::Identity, init::Inside};
 use crate::{
+    door,
     plan::{Limits, Plan},
     report::{KILL, Report, TERMINATE},
     system,
@@ -64,6 +66,7 @@ pub struct Contained {
     started: Instant,
     limit: Option<Duration>,
     waited: bool,
+    way_out: Option<TcpListener>,
 }
 
 /// The version of control groups that would limit memory and processor time here; `None` where this process can
@@ -99,14 +102,18 @@ impl Contained {
         let (control, theirs) = UnixStream::pair().map_err(failed)?;
         let name = format!("portcullis-{}-{}", getpid(), NEXT.fetch_add(1, Ordering::Relaxed));
         let cgroup = Cgroup::new(&name, &plan.limits);
-        let inside = Inside { plan, identity, trees, filters, command, control: OwnedFd::from(theirs) };
+        let way_out = (!plan.egress.is_closed() && !plan.danger_host_network).then(door::pair).transpose();
+        let (here, door) = way_out.map_err(failed)?.unzip();
+        let inside = Inside { plan, identity, trees, filters, command, control: OwnedFd::from(theirs), door };
         let namespaces = if plan.danger_host_network { NAMESPACES & !libc::CLONE_NEWNET } else { NAMESPACES };
         let forked = system::fork_into(namespaces, control.into(), move || init::main(inside));
         let (first, control) = forked.map_err(failed)?;
         let limit = plan.limits.seconds.map(Duration::from_secs);
-        let contained = Self { first, control, cgroup, started: Instant::now(), limit, waited: false };
+        let started = Instant::now();
+        let mut contained = Self { first, control, cgroup, started, limit, waited: false, way_out: None };
         contained.admit(identity).map_err(failed)?;
         contained.expect_start()?;
+        contained.way_out = here.map(door::take).transpose().map_err(failed)?;
         Ok(contained)
     }
 
@@ -143,6 +150,12 @@ impl Contained {
     /// and the limits of memory and processor are therefore not in force.
     pub fn cgroup(&self) -> Option<&'static str> {
         self.cgroup.version()
+    }
+
+    /// The socket at which the command asks to get out, to be served with [`crate::egress::serve`] by the gate of
+    /// its plan. `None` when the plan names no host, and when it was taken before.
+    pub fn way_out(&mut self) -> Option<TcpListener> {
+        self.way_out.take()
     }
 
     /// The first process, for which the caller waits itself; see [`Contained::report`].

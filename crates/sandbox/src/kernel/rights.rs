@@ -4,12 +4,15 @@
 use std::path::Path;
 
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset,
-    RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, Scope,
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath, PathFd,
+    Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, Scope,
 };
 
 use super::StartError;
-use crate::plan::{DEVICES, Plan, SCRATCH};
+use crate::{
+    door,
+    plan::{DEVICES, Plan, SCRATCH},
+};
 
 /// What the rules are written for. An older kernel enforces what it knows of them.
 const NEWEST: ABI = ABI::V6;
@@ -33,6 +36,9 @@ fn build(plan: &Plan) -> Result<RulesetCreated, RulesetError> {
         rules = rules.handle_access(AccessNet::from_all(NEWEST))?;
     }
     let mut rules = rules.create()?;
+    if !plan.danger_host_network && !plan.egress.is_closed() {
+        rules = rules.add_rule(NetPort::new(door::PORT, AccessNet::ConnectTcp))?;
+    }
     let read = AccessFs::ReadFile | AccessFs::ReadDir;
     let program = AccessFs::ReadFile | AccessFs::Execute;
     let device = AccessFs::ReadFile | AccessFs::WriteFile;

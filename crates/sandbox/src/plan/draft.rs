@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    Limits, Plan, PlanFault, SCRATCH,
+    Egress, Limits, Plan, PlanFault, SCRATCH,
     resolve::resolve,
     system::{ALIASES, BOUNDARIES, LOADERS, NAMES, READ},
 };
@@ -41,6 +41,7 @@ impl Draft {
             write: BTreeSet::new(),
             execute: BTreeSet::new(),
             links: BTreeMap::new(),
+            egress: Egress::default(),
             danger_host_network: false,
             env: ENV.iter().map(|name| (*name).to_owned()).collect(),
             cwd: SCRATCH.into(),
@@ -123,6 +124,16 @@ impl Draft {
     /// When it does not exist.
     pub fn cwd(&mut self, path: &Path) -> Result<(), PlanFault> {
         self.plan.cwd = self.find(path)?;
+        Ok(())
+    }
+
+    /// Lets it reach hosts, each attempt on record.
+    ///
+    /// # Errors
+    /// When one of them cannot be a rule.
+    pub fn egress(&mut self, egress: Egress) -> Result<(), PlanFault> {
+        egress.policy().map_err(PlanFault::Hosts)?;
+        self.plan.egress = egress;
         Ok(())
     }
 
@@ -252,11 +263,15 @@ mod tests {
             draft.finish().digest()
         };
         assert_eq!(plain.digest(), draft().finish().digest());
-        let changes: [fn(&mut Draft); 6] = [
+        let changes: [fn(&mut Draft); 7] = [
             Draft::danger_host_network,
             |draft| draft.read(Path::new("/etc/hosts")).unwrap(),
             |draft| draft.write(Path::new("/etc/hosts")).unwrap(),
             |draft| draft.env("X"),
+            |draft| {
+                let hosts = ["api.example.com".to_owned()].into();
+                draft.egress(Egress { hosts, ..Egress::default() }).unwrap();
+            },
             |draft| draft.limits().seconds = Some(1),
             |draft| draft.cwd(Path::new("/usr")).unwrap(),
         ];
@@ -264,6 +279,6 @@ mod tests {
         digests.push(plain.digest().to_string());
         digests.sort();
         digests.dedup();
-        assert_eq!(digests.len(), 7);
+        assert_eq!(digests.len(), 8);
     }
 }

@@ -1,8 +1,10 @@
-//! Why a path cannot be in a plan.
+//! Why something cannot be in a plan.
 
 use std::path::PathBuf;
 
-/// A path that cannot be in a plan.
+use crate::egress::RuleFault;
+
+/// What cannot be in a plan.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanFault {
     /// It does not exist or cannot be looked at.
@@ -24,6 +26,9 @@ pub enum PlanFault {
         /// What it holds.
         why: &'static str,
     },
+    /// Hosts that cannot be rules.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Hosts(Vec<RuleFault>),
     /// Symbolic links that never end.
     #[error("`{0}` leads through too many symbolic links")]
     Links(PathBuf),

@@ -1,6 +1,7 @@
 //! What a server may do, as data. What a plan does not name is refused.
 
 mod draft;
+mod egress;
 mod fault;
 mod limits;
 mod resolve;
@@ -15,7 +16,7 @@ use std::{
 use portcullis_core::Digest;
 use serde::{Deserialize, Serialize};
 
-pub use self::{draft::Draft, fault::PlanFault, limits::Limits};
+pub use self::{draft::Draft, egress::Egress, fault::PlanFault, limits::Limits};
 
 pub(crate) use self::system::{DEVICES, LINKS, MADE};
 
@@ -35,7 +36,9 @@ pub struct Plan {
     pub execute: BTreeSet<PathBuf>,
     /// Symbolic links to the above under which programs look for them.
     pub links: BTreeMap<PathBuf, PathBuf>,
-    /// Whether it uses the network of the machine, as the gateway does, instead of having none.
+    /// Hosts that may be reached, through a proxy outside.
+    pub egress: Egress,
+    /// Whether it uses the network of the machine, as the gateway does, instead of one of its own.
     pub danger_host_network: bool,
     /// Variables of the environment that are passed on, by name.
     pub env: BTreeSet<String>,

@@ -20,10 +20,7 @@ impl fmt::Display for Plan {
         writeln!(out, "reads         libraries of the system, {}", listed(&self.read, &system))?;
         writeln!(out, "changes       {}", listed(&self.write, &none))?;
         writeln!(out, "runs          {}", listed(&self.execute, &loaders))?;
-        match self.danger_host_network {
-            false => writeln!(out, "connects to   nothing: it has no network")?,
-            true => writeln!(out, "connects to   whatever this machine can: danger_host_network")?,
-        }
+        writeln!(out, "connects to   {}", self.reach())?;
         writeln!(out, "is told       {}", or_nothing(self.env.iter().cloned().collect()))?;
         writeln!(out, "works in      {}", self.cwd.display())?;
         let limits = &self.limits;
@@ -43,6 +40,24 @@ impl fmt::Display for Plan {
             None => writeln!(out, "is ended      when it is no longer used")?,
         }
         write!(out, "plan          {}", self.digest())
+    }
+}
+
+impl Plan {
+    /// What it can reach.
+    fn reach(&self) -> String {
+        let egress = &self.egress;
+        if self.danger_host_network {
+            return "whatever this machine can: danger_host_network".to_owned();
+        }
+        if egress.is_closed() {
+            return "nothing: it has no network".to_owned();
+        }
+        let hosts = egress.hosts.iter().map(|host| format!("{host} over TLS"));
+        let plain = egress.danger_plain_hosts.iter().map(|host| format!("{host} with anything (danger)"));
+        let private = egress.danger_addresses.iter().map(|address| format!("even at {address} (danger)"));
+        let listed: Vec<String> = hosts.chain(plain).chain(private).collect();
+        format!("{}; through a proxy that records each attempt, and nothing else", listed.join(", "))
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use portcullis_sandbox::Draft;
+use portcullis_sandbox::{Draft, Egress};
 
 use crate::stage::{Stage, User, users};
 
@@ -149,5 +149,44 @@ fn time_is_up() {
             draft.limits().seconds = Some(2);
             assert_eq!(stage.contain(&draft.finish(), attempt).status, expected, "{attempt}");
         }
+    }
+}
+
+/// A plan that names hosts opens one door, and what was closed beside it stays closed.
+#[test]
+fn hosts_open_one_door_only() {
+    let (tcp, udp) = (TcpListener::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap());
+    udp.set_nonblocking(true).unwrap();
+    let heard = || udp.recv(&mut [0]).is_ok();
+    let attempts = [
+        ("tcp 127.0.0.1:3128".to_owned(), true),
+        (format!("tcp {}", tcp.local_addr().unwrap()), false),
+        ("tcp 127.0.0.2:3128".to_owned(), false),
+        ("tcp [::1]:3128".to_owned(), false),
+        ("tcp 169.254.169.254:80".to_owned(), false),
+        ("tcp 169.254.169.254:3128".to_owned(), false),
+        ("listen 127.0.0.1:0".to_owned(), false),
+        ("socket 16 3 0".to_owned(), false),
+        ("udp 169.254.169.254:53".to_owned(), false),
+    ];
+    for user in users() {
+        let stage = Stage::new(user);
+        let with_hosts = || {
+            let mut draft = draft(&stage);
+            let hosts = ["api.example.com".to_owned()].into();
+            draft.egress(Egress { hosts, ..Egress::default() }).unwrap();
+            draft
+        };
+        for (attempt, through) in &attempts {
+            let tried = stage.contain(&with_hosts().finish(), attempt);
+            assert_eq!((tried.status == 0, tried.refused()), (*through, !through), "{attempt}: {tried:?}");
+        }
+        assert!(stage.contain(&draft(&stage).finish(), "tcp 127.0.0.1:3128").refused());
+        // On a loopback of its own, where nobody hears it.
+        let question = format!("udp {}", udp.local_addr().unwrap());
+        stage.contain(&with_hosts().finish(), &question);
+        assert!(!heard());
+        assert_eq!(stage.outside(&question).status, 0);
+        assert!(heard());
     }
 }

@@ -26,6 +26,7 @@ const ATTEMPTS: &[(&str, Attempt)] = &[
         run(Command::new(arg(args, 1)).args(args.iter().skip(2)))
     }),
     ("tcp", |args| TcpStream::connect(arg(args, 0)).map(drop)),
+    ("listen", |args| std::net::TcpListener::bind(arg(args, 0)).map(drop)),
     ("udp", |args| UdpSocket::bind("0.0.0.0:0")?.send_to(b"x", arg(args, 0)).map(drop)),
     ("unix", |args| UnixStream::connect(arg(args, 0)).map(drop)),
     ("abstract", |args| abstract_connect(arg(args, 0))),

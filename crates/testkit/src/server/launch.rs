@@ -25,10 +25,37 @@ pub struct Sandbox {
     pub read: Vec<PathBuf>,
     /// Files it may change.
     pub write: Vec<PathBuf>,
+    /// Hosts it may reach.
+    pub reach: Reach,
     /// The network of the machine.
     pub host_network: bool,
     /// Everything: there is no sandbox.
     pub none: bool,
+}
+
+/// Hosts a server may reach through the gateway's own proxy.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// With TLS.
+    pub hosts: Vec<String>,
+    /// With anything.
+    pub plain: Vec<String>,
+    /// At these addresses, although they are private.
+    pub addresses: Vec<String>,
+    /// As this name server says.
+    pub name_servers: Vec<String>,
+}
+
+impl Reach {
+    /// Setting, option and values.
+    fn rows(&self) -> [(&'static str, &'static str, &[String]); 4] {
+        [
+            ("sandbox_hosts", "--allow", &self.hosts),
+            ("danger_plain_hosts", "--danger-allow-plain", &self.plain),
+            ("danger_private_addresses", "--danger-allow-address", &self.addresses),
+            ("sandbox_name_servers", "--name-server", &self.name_servers),
+        ]
+    }
 }
 
 impl Sandbox {
@@ -52,6 +79,9 @@ impl Sandbox {
         };
         let mut lines =
             format!("sandbox_read = [{}]\nsandbox_write = [{}]\n", list(&self.read), list(&self.write));
+        for (setting, _, values) in self.reach.rows() {
+            lines.push_str(&format!("{setting} = {values:?}\n"));
+        }
         for (set, name) in [(self.host_network, "danger_host_network"), (self.none, "danger_no_sandbox")] {
             if set {
                 lines.push_str(&format!("{name} = true\n"));
@@ -67,6 +97,9 @@ impl Sandbox {
             paths.iter().flat_map(|path| [option.to_owned(), text(path).to_owned()]).collect()
         };
         let mut options = [paths("--read", &self.read), paths("--write", &self.write)].concat();
+        for (_, option, values) in self.reach.rows() {
+            options.extend(values.iter().flat_map(|value| [option.to_owned(), value.clone()]));
+        }
         options.extend(self.host_network.then(|| "--danger-host-network".to_owned()));
         options.extend(self.none.then(|| "--danger-no-sandbox".to_owned()));
         options
@@ -113,6 +146,14 @@ impl Launch {
         let env = [("HTTP_PROXY", proxy), ("HTTPS_PROXY", proxy), ("SSL_CERT_FILE", text(ca))];
         let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let sandbox = Sandbox { read: vec![ca.to_owned()], host_network: true, ..Sandbox::default() };
+        Self { env, sandbox, ..Self::python(bed, &["-m", "mcp_server_fetch", "--allow-private-ips"]) }
+    }
+
+    /// The same in a sandbox from which it reaches these hosts, and nothing else.
+    #[must_use]
+    pub fn fetch_contained(bed: &Bed, reach: Reach, ca: &Path) -> Self {
+        let env = vec![("SSL_CERT_FILE".to_owned(), text(ca).to_owned())];
+        let sandbox = Sandbox { read: vec![ca.to_owned()], reach, ..Sandbox::default() };
         Self { env, sandbox, ..Self::python(bed, &["-m", "mcp_server_fetch", "--allow-private-ips"]) }
     }
 

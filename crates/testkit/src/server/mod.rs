@@ -12,7 +12,7 @@ mod stdio;
 
 pub use error::SpawnError;
 pub use http::HttpServer;
-pub use launch::{Launch, Sandbox};
+pub use launch::{Launch, Reach, Sandbox};
 pub use stdio::StdioServer;
 
 pub(crate) use process::{Channel, Process};

@@ -4,20 +4,17 @@ use std::{ffi::OsStr, path::PathBuf};
 
 use portcullis_sandbox::{Draft, Limits, Plan, PlanFault};
 
-use crate::exit::{Exit, Failure};
+use crate::{
+    commands::grants::Grants,
+    exit::{Exit, Failure},
+    printer::Printer,
+};
 
 /// What the command may do. Everything that is not listed is refused.
 #[derive(Debug, clap::Args)]
 pub(super) struct PlanArgs {
-    /// File or directory that may be read, with everything below. The libraries of the system always may.
-    #[arg(long, value_name = "PATH")]
-    read: Vec<PathBuf>,
-    /// File or directory that may be read and changed, with everything below. Nothing in it can be executed.
-    #[arg(long, value_name = "PATH")]
-    write: Vec<PathBuf>,
-    /// Program that may be executed besides the command and its interpreters.
-    #[arg(long, value_name = "PROGRAM")]
-    execute: Vec<String>,
+    #[command(flatten)]
+    pub(super) grants: Grants,
     /// Variable of the environment that is passed on, by name.
     #[arg(long, value_name = "NAME")]
     env: Vec<String>,
@@ -45,12 +42,9 @@ pub(super) struct PlanArgs {
     /// Time after which it is ended.
     #[arg(long, value_name = "SECONDS")]
     seconds: Option<u64>,
-    /// Let it use the network as you do.
-    #[arg(long)]
-    danger_host_network: bool,
     /// The command and its arguments.
     #[arg(required = true, last = true, value_name = "CMD")]
-    command: Vec<String>,
+    pub(super) command: Vec<String>,
 }
 
 /// A command, and what it may do.
@@ -62,7 +56,8 @@ pub(super) struct Planned {
 }
 
 impl PlanArgs {
-    pub(super) fn plan(&self) -> Result<Planned, Failure> {
+    pub(super) fn plan(&self, printer: &Printer) -> Result<Planned, Failure> {
+        self.grants.reach.policy(printer)?;
         let from = std::env::current_dir().map_err(|error| {
             Failure::new(Exit::Usage, format!("the working directory cannot be used: {error}"))
         })?;
@@ -76,12 +71,14 @@ impl PlanArgs {
     }
 
     fn fill(&self, draft: &mut Draft) -> Result<PathBuf, PlanFault> {
-        self.read.iter().try_for_each(|path| draft.read(path))?;
-        self.write.iter().try_for_each(|path| draft.write(path))?;
-        self.execute.iter().try_for_each(|program| draft.execute(OsStr::new(program)).map(drop))?;
+        let Grants { read, write, execute, reach, danger_host_network } = &self.grants;
+        read.iter().try_for_each(|path| draft.read(path))?;
+        write.iter().try_for_each(|path| draft.write(path))?;
+        execute.iter().try_for_each(|program| draft.execute(OsStr::new(program)).map(drop))?;
         self.env.iter().for_each(|name| draft.env(name));
         self.cwd.iter().try_for_each(|path| draft.cwd(path))?;
-        if self.danger_host_network {
+        draft.egress(reach.egress())?;
+        if *danger_host_network {
             draft.danger_host_network();
         }
         *draft.limits() = Limits {

@@ -23,7 +23,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, printer: &Printer) -> Outcome {
-    let planned = args.plan.plan()?;
+    let planned = args.plan.plan(printer)?;
     let calls = if args.calls { system_calls() } else { Vec::new() };
     if args.json {
         let mut shown = json!({ "plan": planned.plan, "digest": planned.plan.digest() });
