@@ -163,7 +163,7 @@ impl Gateway {
             Message::Notification(_) => Surface::Notification,
             Message::Request(_) => Surface::ServerRequest,
         };
-        snapshot.inspector.response(Answer { server: None, surface, message }, cx)
+        snapshot.inspector.response(Answer { server: None, surface, message }, None, cx)
     }
 
     async fn remote(

@@ -207,7 +207,7 @@ impl Carrier {
             _ => (Surface::Notification, None),
         };
         let answer = Answer { server: Some(server.name.clone()), surface, message };
-        match snapshot.inspector.response(answer, &cx) {
+        match snapshot.inspector.response(answer, None, &cx) {
             Ok(released) => {
                 gateway.note_findings(&server.name, released.findings());
                 self.push(&session, &server, released.into_message(), replier);

@@ -344,7 +344,7 @@ impl Subscription {
         };
         let answer = Answer { server: Some(server.name.clone()), surface: Surface::Notification, message };
         let cx = Context { now_ms: self.gateway.clock.now_ms() };
-        let released = match self.snapshot.inspector.response(answer, &cx) {
+        let released = match self.snapshot.inspector.response(answer, None, &cx) {
             Ok(released) => {
                 self.gateway.note_findings(&server.name, released.findings());
                 released.into_message()

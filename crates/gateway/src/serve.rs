@@ -162,4 +162,10 @@ impl Resolved {
             _ => None,
         }
     }
+
+    /// The output schema of the tool asked for, if it has one.
+    pub(crate) fn output_schema(&self) -> Option<&portcullis_inspect::ToolSchema> {
+        let crate::resolve::Route::Server { entry: Some(entry), .. } = &self.route else { return None };
+        entry.output_schema.as_deref()
+    }
 }

@@ -86,14 +86,14 @@ fn responses(inspector: &Inspector) {
         measure(&label, 2, || {
             let message = decode_one(raw.clone(), &limits).unwrap();
             let answer = Answer { server: None, surface: Surface::Result, message };
-            black_box(inspector.response(answer, &CX).unwrap());
+            black_box(inspector.response(answer, None, &CX).unwrap());
         });
     }
     let small = Bytes::from_static(br#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#);
     let mut held = Some(decode_one(small, &limits).unwrap());
     measure("response() without the decode", 10_000, || {
         let answer = Answer { server: None, surface: Surface::Result, message: held.take().unwrap() };
-        held = Some(black_box(inspector.response(answer, &CX).unwrap()).into_message());
+        held = Some(black_box(inspector.response(answer, None, &CX).unwrap()).into_message());
     });
 }
 
@@ -121,7 +121,7 @@ fn texts(inspector: &Inspector, off: &Inspector) {
                         surface: Surface::Result,
                         message: held.take().unwrap(),
                     };
-                    held = Some(black_box(inspector.response(answer, &CX).unwrap()).into_message());
+                    held = Some(black_box(inspector.response(answer, None, &CX).unwrap()).into_message());
                 });
             }
         }

@@ -11,29 +11,21 @@ use crate::{
     content::Content,
     data::Data,
     detect::TextSurface,
-    table::{Row, Stage},
+    schema::Misfits,
+    table::{Need, Row, Stage},
 };
 
 /// A control of this build that runs in full on everything of its kind.
 const fn row<S>(id: ControlId, version: u32, stage: Stage<S>) -> Row<S> {
-    Row {
-        id,
-        version,
-        state: RunState::Ran,
-        reason: None,
-        otherwise: None,
-        off: |_| false,
-        shown: true,
-        stage,
-    }
+    Row { id, version, state: RunState::Ran, reason: None, needs: None, off: |_| false, shown: true, stage }
 }
 
 /// Controls over calls, in the order they run.
 pub(crate) const CALLS: &[Row<Call>] = &[
     row(ControlId::Net05, 1, Stage::Walk),
     Row {
-        otherwise: Some("only the arguments of `tools/call` have a schema"),
-        ..row(ControlId::Ti02, 1, Stage::Schema)
+        needs: Some((Need::Schema, "only the arguments of `tools/call` have a schema")),
+        ..row(ControlId::Ti02, 2, Stage::Schema)
     },
     Row {
         off: |options| options.data.requests.is_off(),
@@ -45,24 +37,31 @@ pub(crate) const CALLS: &[Row<Call>] = &[
     },
 ];
 
-const OWN: &str = "the gateway's own words, and what was looked at when it came";
+const OWN: Option<(Need, &str)> =
+    Some((Need::Server, "the gateway's own words, and what was looked at when it came"));
 
 /// Controls over answers, in the order they run.
 pub(crate) const ANSWERS: &[Row<Answer>] = &[
     row(ControlId::Net05, 1, Stage::Walk),
     Row { shown: false, ..row(ControlId::Ti04, 1, Stage::Check(|_| Box::new(AnswerShape))) },
     Row {
-        otherwise: Some(OWN),
+        needs: OWN,
         off: |options| options.data.results.is_off(),
         ..row(ControlId::Ti04, 1, Stage::Check(|options| Box::new(Data::new(options))))
     },
     Row {
-        otherwise: Some(OWN),
+        needs: OWN,
         off: |options| {
             let surfaces = [TextSurface::ToolOutput, TextSurface::Resource, TextSurface::Prompt];
             surfaces.iter().all(|surface| options.content.is_off(*surface))
         },
         ..row(ControlId::Ti04, 2, Stage::Check(|options| Box::new(Content(options.content))))
+    },
+    // Last, so that what it looks at is what is passed on.
+    Row {
+        needs: Some((Need::Schema, "only results of tools with an output schema have one")),
+        off: |options| options.misfits == Misfits::Accept,
+        ..row(ControlId::Ti02, 1, Stage::Schema)
     },
 ];
 
@@ -71,7 +70,7 @@ pub(crate) const DEFINITIONS: &[Row<Definition>] = &[
     row(ControlId::Net05, 1, Stage::Walk),
     row(ControlId::Ti01, 1, Stage::Check(|_| Box::new(DefinitionName))),
     row(ControlId::Ti04, 1, Stage::Check(|options| Box::new(Content(options.content)))),
-    row(ControlId::Ti02, 1, Stage::Schema),
+    row(ControlId::Ti02, 2, Stage::Schema),
 ];
 
 /// Whether the message is of the kind its channel carries. Later controls decide by the channel, so a

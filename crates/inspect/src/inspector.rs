@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use portcullis_core::{
     Answer, Call, Context, ControlId, Definition, Digest, Finding, ListKind, Refusal, RefusalKind,
-    wire::{Limits, Method, message::decode_one},
+    wire::{Limits, Message, Method, message::decode_one},
 };
 
 use crate::{
@@ -13,8 +13,8 @@ use crate::{
     detect::{Kind, model},
     options::{InspectorOptions, MessageLimits, MissingControl},
     released::Released,
-    schema::{ArgumentFault, ToolSchema},
-    table::{Passed, Row, Table},
+    schema::{ArgumentFault, Broken, Misfits, Promised, ToolSchema, Undeclared},
+    table::{Has, Passed, Row, Table},
 };
 
 /// Inspects calls, answers and definitions. One per configuration; cheap to share, has no state of its own.
@@ -31,8 +31,15 @@ pub struct Inspector {
 #[derive(Debug)]
 pub struct Admitted {
     definition: Definition,
-    schema: Option<Arc<ToolSchema>>,
+    schemas: Schemas,
     findings: Vec<Finding>,
+}
+
+/// A tool's schemas, compiled.
+#[derive(Debug, Default)]
+struct Schemas {
+    input: Option<Arc<ToolSchema>>,
+    output: Option<Arc<ToolSchema>>,
 }
 
 impl Admitted {
@@ -43,7 +50,12 @@ impl Admitted {
 
     /// The compiled input schema; tools always have one.
     pub fn schema(&self) -> Option<&Arc<ToolSchema>> {
-        self.schema.as_ref()
+        self.schemas.input.as_ref()
+    }
+
+    /// The compiled output schema, of tools that have one.
+    pub fn output_schema(&self) -> Option<&Arc<ToolSchema>> {
+        self.schemas.output.as_ref()
     }
 
     /// What the controls noticed without objecting.
@@ -109,24 +121,33 @@ impl Inspector {
         let by_schema = |call: &Call| if calls_tool { check_arguments(call, schema) } else { Ok(()) };
         match self.calls.run(call, cx, &[], by_schema)? {
             Passed::Unchanged(findings) => {
-                Ok(Inspected::Cleared(Cleared::new(subject, self.calls.runs(calls_tool), findings)))
+                let has = Has { schema: calls_tool, server: true };
+                Ok(Inspected::Cleared(Cleared::new(subject, self.calls.runs(has), findings)))
             }
             Passed::Edited(_, bytes, finding) => Ok(Inspected::Edited(subject, bytes, finding)),
         }
     }
 
-    /// Inspects an answer, from a server or from the gateway itself.
+    /// Inspects an answer, from a server or from the gateway itself. `promised` is the output schema of the tool
+    /// called, if it has one.
     ///
     /// # Errors
     /// The refusal of the first control that objects; the answer must then be withheld.
-    pub fn response(&self, answer: Answer, cx: &Context) -> Result<Released, Refusal> {
-        let foreign = answer.server.is_some();
+    pub fn response(
+        &self,
+        answer: Answer,
+        promised: Option<Promised<'_>>,
+        cx: &Context,
+    ) -> Result<Released, Refusal> {
+        let promised = promised.filter(|_| self.options.misfits == Misfits::Refuse);
+        let has = Has { schema: promised.is_some(), server: answer.server.is_some() };
         let (mut answer, mut rows, mut noted) = (answer, Vec::new(), Vec::new());
         loop {
-            match self.answers.run(&answer, cx, &rows, |_| Ok(()))? {
+            let by_schema = |answer: &Answer| check_result(answer, promised, !rows.is_empty());
+            match self.answers.run(&answer, cx, &rows, by_schema)? {
                 Passed::Unchanged(findings) => {
                     noted.extend(findings);
-                    return Ok(Released::new(answer, self.answers.runs(foreign), noted));
+                    return Ok(Released::new(answer, self.answers.runs(has), noted));
                 }
                 // An edit that does not satisfy its own control would go round for ever.
                 Passed::Edited(row, _, finding) if rows.contains(&row) => {
@@ -142,34 +163,41 @@ impl Inspector {
         }
     }
 
-    /// Inspects a definition and compiles a tool's input schema.
+    /// Inspects a definition and compiles a tool's schemas.
     ///
     /// # Errors
     /// The refusal of the first control that objects; the definition must then be neither listed nor used.
     pub fn definition(&self, definition: Definition, cx: &Context) -> Result<Admitted, Refusal> {
-        let mut schema = None;
+        let mut schemas = Schemas::default();
         let passed = self.definitions.run(&definition, cx, &[], |definition| {
             if definition.kind() == ListKind::Tools {
-                schema = Some(Arc::new(self.compile(definition)?));
+                schemas = self.compile(definition)?;
             }
             Ok(())
         })?;
         match passed {
-            Passed::Unchanged(findings) => Ok(Admitted { definition, schema, findings }),
+            Passed::Unchanged(findings) => Ok(Admitted { definition, schemas, findings }),
             Passed::Edited(_, _, finding) => Err(defect(&format!("{} edited a definition", finding.control))),
         }
     }
 
-    fn compile(&self, definition: &Definition) -> Result<ToolSchema, Refusal> {
-        let unusable = |why: String| {
-            Refusal::new(RefusalKind::UpstreamInvalid, "the tool has no usable input schema")
+    fn compile(&self, definition: &Definition) -> Result<Schemas, Refusal> {
+        let unusable = |member: &str, why: &dyn std::fmt::Display| {
+            let (server, tool) = (definition.server(), definition.name());
+            Refusal::new(RefusalKind::UpstreamInvalid, "the tool has no usable schema")
                 .by(ControlId::Ti02)
-                .operator(format!("server `{}`, tool `{}`: {why}", definition.server(), definition.name()))
+                .operator(format!("server `{server}`, tool `{tool}`: `{member}` {why}"))
         };
-        let raw = definition.document().root().get("inputSchema");
-        let raw = raw.ok_or_else(|| unusable("`inputSchema` is missing".to_owned()))?.raw();
-        ToolSchema::compile_with(raw, &self.options.schema, self.options.undeclared)
-            .map_err(|fault| unusable(fault.to_string()))
+        let compile = |member: &str, undeclared| {
+            let raw = definition.document().root().get(member)?.raw();
+            let compiled = ToolSchema::compile_with(raw, &self.options.schema, undeclared);
+            Some(compiled.map(Arc::new).map_err(|fault| unusable(member, &fault)))
+        };
+        let input = compile("inputSchema", self.options.undeclared);
+        let input = input.ok_or_else(|| unusable("inputSchema", &"is missing"))??;
+        // What a result says beyond its schema is the server's to say.
+        let output = compile("outputSchema", Undeclared::Accept).transpose()?;
+        Ok(Schemas { input: Some(input), output })
     }
 }
 
@@ -183,6 +211,32 @@ fn check_arguments(call: &Call, schema: Option<&ToolSchema>) -> Result<(), Refus
     };
     let arguments = call.request.params().and_then(|params| params.get("arguments")).map(|node| node.raw());
     schema.validate(arguments).map_err(|faults| mismatch(&faults))
+}
+
+/// `edited` if the gateway has changed the answer: one that fits no more would break its reader.
+fn check_result(answer: &Answer, promised: Option<Promised<'_>>, edited: bool) -> Result<(), Refusal> {
+    let (Some(promised), Message::Response(response)) = (promised, &answer.message) else { return Ok(()) };
+    let Err(broken) = promised.check(response) else { return Ok(()) };
+    let public = match (edited, &broken) {
+        (true, _) => {
+            "the answer was withheld: without what had to be taken out of it, it does not fit the tool's output schema"
+        }
+        (false, Broken::Missing) => {
+            "the answer was withheld: the tool has an output schema, and the result no structured content"
+        }
+        (false, Broken::Misfit(_)) => {
+            "the answer was withheld: its structured content does not fit the tool's output schema"
+        }
+    };
+    let server = answer.server.as_ref().map_or("the gateway", |server| server.as_str());
+    let mut detail = format!("{public}; server `{server}`");
+    if let Broken::Misfit(faults) = &broken {
+        for ArgumentFault { pointer, expected, rule, .. } in faults {
+            detail.push_str(&format!(", at `/structuredContent{pointer}` expected {expected} (`{rule}`)"));
+        }
+    }
+    let kind = if edited { RefusalKind::Denied } else { RefusalKind::UpstreamInvalid };
+    Err(Refusal::new(kind, public).by(ControlId::Ti02).operator(detail))
 }
 
 fn mismatch(faults: &[ArgumentFault]) -> Refusal {
@@ -222,6 +276,7 @@ fn settings(options: &InspectorOptions) -> Vec<String> {
         format!("response {:?}", options.limits.response),
         format!("schema {:?}", options.schema),
         format!("undeclared {:?}", options.undeclared),
+        format!("misfits {:?}", options.misfits),
         format!("content {:?}", options.content),
         format!("data {:?} {:?}", options.data, options.canaries),
         format!("models {:?}", Kind::ALL.map(|kind| model(kind).version())),

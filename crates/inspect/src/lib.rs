@@ -10,10 +10,9 @@
 //!   `tools/call` the arguments must fit the tool's own input schema; a tool without a usable schema
 //!   cannot be called (control TI-02).
 //! - **Answers.** Results, errors, notifications and requests from a server, and what the gateway itself
-//!   writes: the same walk, and the shape that belongs to the channel. That `structuredContent` fits the
-//!   tool's `outputSchema` is not checked yet.
-//! - **Definitions.** A name that two readers read alike, for tools an input schema that can be
-//!   enforced within bounds, see [`schema`], and what was trusted before, see [`pins`].
+//!   writes: the same walk, and the shape that belongs to the channel. The structured content of a result has to fit
+//!   the tool's own output schema, as it is after every edit; see [`Promised`].
+//! - **Definitions.** A name that two readers read alike, for tools schemas that can be enforced within bounds, see [`schema`], and what was trusted before, see [`pins`].
 //!
 //! Which controls there are and in which order they run is one table in code, in `controls`; an
 //! [`Inspector`] is built from it at start-up and refuses to start without a control that is required.
@@ -38,4 +37,4 @@ pub use cleared::{Cleared, Inspected};
 pub use inspector::{Admitted, Inspector};
 pub use options::{InspectorOptions, MessageLimits, MissingControl};
 pub use released::Released;
-pub use schema::{ArgumentFault, SchemaFault, SchemaLimits, ToolSchema, Undeclared};
+pub use schema::{ArgumentFault, Misfits, Promised, SchemaFault, SchemaLimits, ToolSchema, Undeclared};

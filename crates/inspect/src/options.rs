@@ -5,7 +5,7 @@ use portcullis_core::{ControlId, wire::Limits};
 use crate::{
     data::{Canaries, DataPolicy},
     detect::ContentPolicy,
-    schema::{SchemaLimits, Undeclared},
+    schema::{Misfits, SchemaLimits, Undeclared},
 };
 
 /// Bounds for messages, by direction. `wire` enforces them in the walk that reads a message.
@@ -41,10 +41,12 @@ pub struct InspectorOptions {
     pub required: Vec<ControlId>,
     /// Bounds for messages (control NET-05).
     pub limits: MessageLimits,
-    /// Bounds for input schemas (control TI-02).
+    /// Bounds for schemas (control TI-02).
     pub schema: SchemaLimits,
-    /// Whether parameters that a plain schema does not declare are refused (control TI-02).
+    /// Whether parameters that a schema does not declare are refused (control TI-02).
     pub undeclared: Undeclared,
+    /// Whether results that do not fit the tool's output schema are withheld (control TI-02).
+    pub misfits: Misfits,
     /// What is done about text that gives orders, or hides something (controls TI-03 and TI-04).
     pub content: ContentPolicy,
     /// What is done about secrets and personal data (controls TI-03 and TI-04).

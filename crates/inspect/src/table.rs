@@ -17,8 +17,8 @@ pub(crate) struct Row<S: 'static> {
     /// What the record says about it when it has run.
     pub(crate) state: RunState,
     pub(crate) reason: Option<&'static str>,
-    /// Why it is skipped where it has nothing to look at; absent if it always has.
-    pub(crate) otherwise: Option<&'static str>,
+    /// What it needs, and why it is skipped without; absent if it always has something to look at.
+    pub(crate) needs: Option<(Need, &'static str)>,
     /// Whether the options switch it off.
     pub(crate) off: fn(&InspectorOptions) -> bool,
     /// Whether records speak of it; one that only prepares for another of the same control is not spoken of.
@@ -27,18 +27,50 @@ pub(crate) struct Row<S: 'static> {
 }
 
 impl<S> Row<S> {
-    /// What the record says about it; `whole` if the subject has what every control looks at.
-    fn run(&self, whole: bool, options: &InspectorOptions) -> ControlRun {
+    /// What the record says about it, over a subject that has this.
+    fn run(&self, has: Has, options: &InspectorOptions) -> ControlRun {
         let skipped = if (self.off)(options) {
             Some("switched off in the configuration")
         } else {
-            self.otherwise.filter(|_| !whole)
+            self.needs.filter(|(need, _)| !has.has(*need)).map(|(_, why)| why)
         };
         let (state, reason) = match skipped {
             Some(why) => (RunState::Skipped, Some(why)),
             None => (self.state, self.reason),
         };
         ControlRun { control: self.id, state, reason: reason.map(Into::into) }
+    }
+}
+
+/// What a control may need of a subject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// A schema that it has to fit.
+    Schema,
+    /// That a server wrote it.
+    Server,
+}
+
+/// What a subject has of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Has {
+    pub(crate) schema: bool,
+    pub(crate) server: bool,
+}
+
+impl Has {
+    const ALL: [Self; 4] = [
+        Self { schema: true, server: true },
+        Self { schema: true, server: false },
+        Self { schema: false, server: true },
+        Self { schema: false, server: false },
+    ];
+
+    fn has(self, need: Need) -> bool {
+        match need {
+            Need::Schema => self.schema,
+            Need::Server => self.server,
+        }
     }
 }
 
@@ -55,9 +87,8 @@ pub(crate) enum Stage<S: 'static> {
 /// The controls over one kind of subject, built.
 pub(crate) struct Table<S: 'static> {
     steps: Vec<(ControlId, Step<S>)>,
-    runs: Arc<[ControlRun]>,
-    /// As `runs`, for subjects that some controls have nothing to look at in.
-    partial_runs: Arc<[ControlRun]>,
+    /// What the record says about the controls, for each of [`Has::ALL`].
+    runs: [Arc<[ControlRun]>; 4],
 }
 
 enum Step<S> {
@@ -79,9 +110,9 @@ pub(crate) enum Passed {
 impl<S> Table<S> {
     pub(crate) fn build(rows: &[Row<S>], options: &InspectorOptions) -> Self {
         let steps = rows.iter().map(|row| (row.id, Step::build(row, options))).collect();
-        let runs =
-            |whole: bool| combined(rows.iter().filter(|row| row.shown).map(|row| row.run(whole, options)));
-        Self { steps, runs: runs(true), partial_runs: runs(false) }
+        let shown = || rows.iter().filter(|row| row.shown);
+        let runs = Has::ALL.map(|has| combined(shown().map(|row| row.run(has, options))));
+        Self { steps, runs }
     }
 
     pub(crate) fn has(&self, id: ControlId) -> bool {
@@ -89,8 +120,14 @@ impl<S> Table<S> {
     }
 
     /// What the record says about the controls, shared by all subjects.
-    pub(crate) fn runs(&self, whole: bool) -> Arc<[ControlRun]> {
-        Arc::clone(if whole { &self.runs } else { &self.partial_runs })
+    pub(crate) fn runs(&self, has: Has) -> Arc<[ControlRun]> {
+        let [whole, own, plain, neither] = &self.runs;
+        Arc::clone(match (has.schema, has.server) {
+            (true, true) => whole,
+            (true, false) => own,
+            (false, true) => plain,
+            (false, false) => neither,
+        })
     }
 
     /// Runs every control in order; `by_schema` does what needs the schema. What the rows of `edited` still note

@@ -193,6 +193,9 @@ fn undeclared_parameters_are_refused_where_it_can_be_told_what_is_declared() {
     for plain in [
         r#"{"properties":{"a":{}}}"#,
         r#"{"type":"object","properties":{"a":{"properties":{}}},"required":["a"]}"#,
+        r#"{"properties":{"a":{}},"anyOf":[{"required":["a"]},{"properties":{"c":{}},"required":["c"]}]}"#,
+        r##"{"properties":{"a":{}},"$ref":"#/$defs/x","$defs":{"x":{"properties":{"c":{}}}}}"##,
+        r#"{"properties":{"a":{}},"not":{"properties":{"b":{"type":"null"}},"required":["b"]}}"#,
     ] {
         let faults = refusing(plain).validate(Some(call)).unwrap_err();
         assert_eq!(faults.first().unwrap().pointer, "/b", "{plain}");
@@ -204,7 +207,10 @@ fn undeclared_parameters_are_refused_where_it_can_be_told_what_is_declared() {
         r#"{"properties":{"a":{}},"additionalProperties":{"type":"number"}}"#,
         r#"{"properties":{"a":{}},"patternProperties":{"^b":{}}}"#,
         r#"{"properties":{"a":{}},"allOf":[{"properties":{"b":{}}}]}"#,
-        r##"{"properties":{"a":{}},"$ref":"#/$defs/x","$defs":{"x":{}}}"##,
+        r#"{"properties":{"a":{}},"propertyNames":{"maxLength":1}}"#,
+        r##"{"properties":{"a":{}},"$ref":"#/$defs/x","$defs":{"x":{"properties":{"b":{}}}}}"##,
+        r#"{"properties":{"a":{}},"if":{"required":["a"]},"then":{"properties":{"b":{}}}}"#,
+        r#"{"$schema":"http://json-schema.org/draft-07/schema#","properties":{"a":{}},"anyOf":[{"required":["a"]}]}"#,
     ] {
         assert_eq!(refusing(open).validate(Some(call)), Ok(()), "{open}");
     }

@@ -37,7 +37,7 @@ pub use issuer::Issuer;
 pub use net::{HostName, HttpUrl, Origin};
 pub use parameter::{Parameter, SecretError, Source, read_private};
 pub use problem::{Problem, Report, Severity};
-pub use section::{Admin, Fsync, Gateway, Limits, Policy, Protocol, StopSwitch};
+pub use section::{Admin, Fsync, Gateway, Limits, Policy, Protocol, Schemas, StopSwitch};
 pub use server::{Command, Reach, Remote, Sandbox, Server, Transport};
 pub use setting::{Applies, Settled};
 pub use tree::Position;
@@ -71,6 +71,8 @@ pub struct Config {
     pub content: ContentPolicy,
     /// What is done about secrets and personal data.
     pub data: Data,
+    /// What tools are held to by their schemas.
+    pub schemas: Schemas,
     /// Which protocol versions are served.
     pub protocol: Protocol,
     /// The upstream servers, by name.

@@ -8,8 +8,8 @@ use super::{
     issuer::IssuerSection,
     rules::MCP_SERVERS,
     section::{
-        Admin, AuditSection, AuthSection, Gateway, Limits, PinsSection, Policy, Protocol, StopSwitch,
-        TlsSection,
+        Admin, AuditSection, AuthSection, Gateway, Limits, PinsSection, Policy, Protocol, Schemas,
+        StopSwitch, TlsSection,
     },
     server::ServerSection,
     setting::{Applies, Section, Setting},
@@ -36,6 +36,7 @@ pub(super) const SECTIONS: &[Declared] = &[
     declared::<Policy>("policy"),
     declared::<ContentSection>("content"),
     declared::<DataSection>(DATA),
+    declared::<Schemas>("schemas"),
     declared::<Protocol>("protocol"),
     declared::<Limits>("limits"),
     declared::<AuditSection>("audit"),

@@ -15,7 +15,7 @@ use super::{
     problem::{Fault, Report, Severity},
     section::{
         Admin, AuditSection, AuthMode, AuthSection, Fsync, Gateway, Limits, PinsSection, Policy, Protocol,
-        StopSwitch, TlsSection,
+        Schemas, StopSwitch, TlsSection,
     },
     server,
     setting::{Applies, Origin, Section as _, Setting, Table, Walk},
@@ -25,8 +25,10 @@ use super::{
 use crate::clients;
 
 /// The sections, besides `server`.
-pub(super) const SECTIONS: &[&str] =
-    &["gateway", "tls", "admin", "auth", "limits", "audit", "pins", "policy", "content", "protocol", "stop"];
+pub(super) const SECTIONS: &[&str] = &[
+    "gateway", "tls", "admin", "auth", "limits", "audit", "pins", "policy", "content", "schemas", "protocol",
+    "stop",
+];
 
 /// The one setting outside every section.
 pub(super) const MCP_SERVERS: Setting = Setting {
@@ -50,6 +52,7 @@ struct Draft {
     policy: Option<Policy>,
     content: Option<ContentPolicy>,
     data: Option<Data>,
+    schemas: Option<Schemas>,
     protocol: Option<Protocol>,
     stop: Option<StopSwitch>,
     servers: Vec<Server>,
@@ -107,6 +110,7 @@ fn read_sections(walk: &mut Walk<'_>, root: &Table<'_>) -> Draft {
         policy: walk.section(root, "policy"),
         content: content.map(|section| section.settle(walk)),
         data: data.map(|section| section.settle(walk)),
+        schemas: walk.section(root, "schemas"),
         protocol: walk.section(root, "protocol"),
         stop: walk.section(root, "stop"),
         servers: server::read_all(walk, root),
@@ -148,6 +152,7 @@ impl Draft {
             policy: self.policy?,
             content: self.content?,
             data: self.data?,
+            schemas: self.schemas?,
             protocol: self.protocol?,
             stop: self.stop?,
             servers,

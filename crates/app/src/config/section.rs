@@ -260,6 +260,19 @@ settings! {
 }
 
 settings! {
+    /// The JSON Schemas that tools give of their arguments and results. Arguments always have to fit.
+    pub struct Schemas {
+        /// Accepts arguments that a tool's schema does not declare. Without it they are refused where a schema lists
+        /// `properties` and does not say itself what happens to others (`additionalProperties`, `patternProperties`,
+        /// `unevaluatedProperties`, `propertyNames`).
+        Live danger_accept_undeclared: bool = Flag, default "false";
+        /// Passes results on that do not fit the tool's own output schema, or have no structured content where there is
+        /// one. Without it they are withheld, also when it is a redaction or a fence that made them so.
+        Live danger_accept_misfits: bool = Flag, default "false";
+    }
+}
+
+settings! {
     /// Which versions of the Model Context Protocol are served.
     pub struct Protocol {
         /// Oldest version served. `"2026-07-28"` refuses every client that needs a handshake.

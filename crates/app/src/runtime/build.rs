@@ -10,7 +10,7 @@ use portcullis_gateway::{
     upstream::{Endpoint, HttpMode, Observer, Program, Server as UpstreamServer, ServerConfig, Transport},
 };
 use portcullis_identity::Authenticator;
-use portcullis_inspect::{Inspector, InspectorOptions, MessageLimits};
+use portcullis_inspect::{Inspector, InspectorOptions, MessageLimits, Misfits, Undeclared};
 use portcullis_policy::{Authoriser, Options};
 
 use crate::{
@@ -52,14 +52,7 @@ impl Builder {
         previous: Option<&Snapshot>,
     ) -> Result<Snapshot, String> {
         let config = &deployment.config;
-        let options = InspectorOptions {
-            required: REQUIRED.to_vec(),
-            limits: message_limits(&config.limits),
-            content: config.content,
-            data: config.data.policy,
-            canaries: deployment.canaries.clone(),
-            ..InspectorOptions::default()
-        };
+        let options = inspector_options(deployment);
         let mut servers = BTreeMap::new();
         for configured in &deployment.servers {
             servers.insert(configured.name.clone(), self.server(configured, config, previous)?);
@@ -113,11 +106,31 @@ impl Builder {
     }
 }
 
+fn inspector_options(deployment: &Deployment) -> InspectorOptions {
+    let config = &deployment.config;
+    let config::Schemas { danger_accept_undeclared, danger_accept_misfits } = config.schemas;
+    InspectorOptions {
+        required: REQUIRED.to_vec(),
+        limits: message_limits(&config.limits),
+        content: config.content,
+        data: config.data.policy,
+        canaries: deployment.canaries.clone(),
+        undeclared: if danger_accept_undeclared { Undeclared::Accept } else { Undeclared::Refuse },
+        misfits: if danger_accept_misfits { Misfits::Accept } else { Misfits::Refuse },
+        ..InspectorOptions::default()
+    }
+}
+
+/// Settings of other sections that decide what of a server's lists is offered, and how.
+const LISTS: [&str; 4] = ["limits.", "schemas.", "content.tool_description", "content.schema"];
+
 /// Everything a server's behaviour depends on: its settings, and digests of the secrets they lead to, so that a
 /// rotated one reaches it.
 fn fingerprint(configured: &Configured, config: &Config) -> String {
     let own = format!("server.{}.", configured.name);
-    let wanted = |s: &&config::Settled| s.name.starts_with(&own) || s.name.starts_with("limits.");
+    let wanted = |s: &&config::Settled| {
+        s.name.starts_with(&own) || LISTS.iter().any(|other| s.name.starts_with(other))
+    };
     let settings: String =
         config.settled.iter().filter(wanted).map(|s| format!("{}={}\n", s.name, s.value)).collect();
     let secrets: Vec<&[u8]> = match &configured.reach {

@@ -19,6 +19,8 @@ pub struct Entry {
     pub digest: Digest,
     /// The compiled `inputSchema`; tools only.
     pub schema: Option<Arc<ToolSchema>>,
+    /// The compiled `outputSchema`, of tools that have one.
+    pub output_schema: Option<Arc<ToolSchema>>,
     /// Arguments mirrored into `Mcp-Param-*` headers; tools only.
     pub mirrored: Arc<[MirroredParam]>,
     /// What it does with data, as far as the definition tells; tools only.
@@ -36,6 +38,7 @@ impl Entry {
             raw: definition.document().bytes().clone(),
             digest: definition.digest(),
             schema: admitted.schema().cloned(),
+            output_schema: admitted.output_schema().cloned(),
             mirrored: mirrored.into(),
             conduct: match definition.kind() {
                 ListKind::Tools => conduct::infer(definition).conduct(),

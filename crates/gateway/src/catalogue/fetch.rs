@@ -119,7 +119,7 @@ impl Fetch<'_> {
         let message =
             outbound::decode(body, &self.inspector.limits().response).map_err(|e| self.invalid(&e))?;
         let answer = Answer { server: Some(self.server.clone()), surface: Surface::Definition, message };
-        let released = self.inspector.response(answer, &self.cx)?;
+        let released = self.inspector.response(answer, None, &self.cx)?;
         match released.message() {
             Message::Response(response) if response.result().is_some() => Ok(response.document().clone()),
             Message::Response(response) => {

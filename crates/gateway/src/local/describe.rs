@@ -143,7 +143,7 @@ impl Gateway {
         })?;
         let answer = Answer { server: Some(server.clone()), surface: Surface::Introduction, message };
         let cx = Context { now_ms: self.clock.now_ms() };
-        let released = snapshot.inspector.response(answer, &cx)?;
+        let released = snapshot.inspector.response(answer, None, &cx)?;
         self.note_findings(server, released.findings());
         Ok(())
     }

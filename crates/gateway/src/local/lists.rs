@@ -274,6 +274,7 @@ mod tests {
             raw,
             digest,
             schema: None,
+            output_schema: None,
             mirrored: Arc::from([]),
             conduct: Conduct::default(),
             narrow: None,

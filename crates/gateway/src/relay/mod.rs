@@ -9,8 +9,9 @@ use bytes::Bytes;
 use portcullis_audit::Ticket;
 use portcullis_core::{
     Answer, BoxFuture, Context, Exchange, Link, Outcome, Refusal, RefusalKind, Surface, UpstreamEvent,
-    wire::{Era, Message, Method, Notification, RequestId, Response, message, meta::LogLevel},
+    wire::{Era, Message, Method, Notification, RequestId, Response, Version, message, meta::LogLevel},
 };
+use portcullis_inspect::Promised;
 
 pub(crate) use park::{Parked, gone};
 
@@ -291,11 +292,18 @@ impl Relay {
         };
         let answer = Answer { server: Some(self.server.name.clone()), surface, message };
         let cx = Context { now_ms: self.gateway.clock.now_ms() };
-        let released = self.snapshot.inspector.response(answer, &cx)?;
+        let released = self.snapshot.inspector.response(answer, self.promised(), &cx)?;
         if let Some(ticket) = &mut self.ticket {
             ticket.inspected(released.controls(), released.findings());
         }
         Ok(released.into_message())
+    }
+
+    /// What the tool called has promised about its results.
+    fn promised(&self) -> Option<Promised<'_>> {
+        let schema = self.cleared.output_schema().filter(|_| self.method == Method::ToolsCall)?;
+        let version = self.link.as_ref().map(|link| link.info().version);
+        Some(Promised { schema, required: version.is_some_and(|version| version >= Version::V2025_06_18) })
     }
 
     fn era(&self) -> Era {

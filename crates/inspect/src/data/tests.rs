@@ -30,7 +30,7 @@ fn with(policy: DataPolicy) -> Inspector {
 /// What comes out of an answer and what was found, or why it was withheld.
 fn answer(inspector: &Inspector, surface: Surface, json: &str) -> Result<(String, Vec<String>), String> {
     let answer = Answer { server: Some("srv".parse().unwrap()), surface, message: message(json) };
-    let released = inspector.response(answer, &CX).map_err(|refusal| refusal.detail().to_owned())?;
+    let released = inspector.response(answer, None, &CX).map_err(|refusal| refusal.detail().to_owned())?;
     let found = released.findings().iter().map(|finding| finding.detail.to_string()).collect();
     Ok((String::from_utf8(released.message().bytes().to_vec()).unwrap(), found))
 }

@@ -1,4 +1,4 @@
-//! The arguments of one call, read and measured.
+//! The arguments of one call, or the structured content of one result, read and measured.
 
 use serde_json::Value;
 
@@ -18,14 +18,19 @@ pub(super) struct Arguments {
 }
 
 impl Arguments {
-    #[allow(clippy::disallowed_methods, reason = "the message these are part of has passed the strict walk")]
     pub(super) fn read(raw: &[u8]) -> Result<Self, ArgumentFault> {
+        let read = Self::of_any_kind(raw)?;
+        if !read.value.is_object() {
+            return Err(ArgumentFault::whole("an object", "send the arguments as a JSON object"));
+        }
+        Ok(read)
+    }
+
+    #[allow(clippy::disallowed_methods, reason = "the message these are part of has passed the strict walk")]
+    pub(super) fn of_any_kind(raw: &[u8]) -> Result<Self, ArgumentFault> {
         let value: Value = serde_json::from_slice(raw).map_err(|_| {
             ArgumentFault::whole("JSON that can be read without loss", "check numbers and nesting")
         })?;
-        if !value.is_object() {
-            return Err(ArgumentFault::whole("an object", "send the arguments as a JSON object"));
-        }
         let mut size = Size::default();
         size.add(&value, 0);
         Ok(Self { value, size })

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use portcullis_wire::json::{self, write};
 
-/// Why a tool's input schema cannot be used. The tool stays unusable: a schema that cannot be enforced
+/// Why a tool's input or output schema cannot be used. The tool stays unusable: a schema that cannot be enforced
 /// is never taken for one that allows everything.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("input schema at `{place}`: {problem}")]
+#[error("at `{place}`: {problem}")]
 pub struct SchemaFault {
     /// JSON pointer into the schema, cut to 200 characters; empty for the schema as a whole.
     pub place: String,
@@ -21,8 +21,8 @@ pub enum SchemaProblem {
     /// Not JSON, JSON that two readers could read differently, or larger than a limit.
     #[error(transparent)]
     Json(json::Fault),
-    /// Some other JSON value (MCP, Tool: `inputSchema` is an object).
-    #[error("not an object; an input schema has to be a JSON object")]
+    /// Some other JSON value (MCP, Tool: `inputSchema` and `outputSchema` are objects).
+    #[error("not an object; a tool's schema has to be a JSON object")]
     NotAnObject,
     /// `$schema` names a dialect that is not supported, or a second one.
     #[error("dialect `{0}` is not supported here; use 2020-12, 2019-09 or draft-07 for the whole schema")]

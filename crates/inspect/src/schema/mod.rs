@@ -1,6 +1,7 @@
-//! A tool's input schema: admitted, compiled once, and asked about every call (control TI-02).
+//! A tool's schemas: admitted, compiled once, and asked about every call and every result (control TI-02).
 //!
-//! Both sides of a validation are hostile: the server writes the schema, the model writes the arguments.
+//! Both sides of a validation are hostile: the server writes the schema, the model writes the arguments, and what
+//! others write becomes results.
 //! So a schema is admitted only with proof that no arguments can make it expensive: `cost` bounds the
 //! evaluations, `pattern` the matching of regular expressions, and arguments whose size times that
 //! bound is too much are refused unread. References never leave the schema.
@@ -9,6 +10,7 @@
 //! Validation, section 7.2.1): whether a path or URL is acceptable is for control TI-03 to say.
 
 mod arguments;
+mod closed;
 mod cost;
 mod dialect;
 mod explain;
@@ -17,6 +19,7 @@ mod graph;
 mod keywords;
 mod limits;
 mod pattern;
+mod promised;
 #[cfg(test)]
 mod tests;
 mod validator;
@@ -28,6 +31,8 @@ use serde_json::Value;
 pub use dialect::Dialect;
 pub use fault::{ArgumentFault, SchemaFault, SchemaProblem};
 pub use limits::SchemaLimits;
+pub(crate) use promised::Broken;
+pub use promised::{Misfits, Promised};
 
 use arguments::Arguments;
 use cost::Cost;
@@ -35,7 +40,7 @@ use graph::{Graph, Reading};
 use pattern::Patterns;
 use validator::{Compiled, Finding};
 
-/// A compiled input schema.
+/// A compiled schema of a tool's arguments, or of its results.
 #[derive(Debug)]
 pub struct ToolSchema {
     compiled: Compiled,
@@ -46,15 +51,15 @@ pub struct ToolSchema {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Undeclared {
     /// Let them through, as JSON Schema says.
-    #[default]
     Accept,
-    /// Refuse them where the schema is a plain list of `properties`, so that it can be told what is
-    /// declared. Applies to the arguments themselves, not to objects inside them.
+    /// Refuse them where the schema lists `properties` and does not say what happens to others, so that it can be
+    /// told what is declared. Applies to the arguments themselves, not to objects inside them.
+    #[default]
     Refuse,
 }
 
 impl ToolSchema {
-    /// Admits and compiles `raw`, the value of a tool's `inputSchema`, under the default limits.
+    /// Admits and compiles `raw`, the value of a tool's `inputSchema` or `outputSchema`, under the default limits.
     ///
     /// # Errors
     /// [`SchemaFault`], with the place in the schema.
@@ -73,13 +78,21 @@ impl ToolSchema {
     ) -> Result<Self, SchemaFault> {
         let mut schema = read(raw, limits)?;
         let dialect = take_dialect(&mut schema)?;
-        if undeclared == Undeclared::Refuse {
-            close_plain_object(&mut schema);
+        let closed = (undeclared == Undeclared::Refuse).then(|| closed::closed(&schema, dialect)).flatten();
+        match closed.map(|closed| Self::build(&closed, limits, dialect)) {
+            // Looking for what no alternative declares is what costs too much, so it cannot be told.
+            None | Some(Err(SchemaFault { problem: SchemaProblem::TooMany { .. }, .. })) => {
+                Self::build(&schema, limits, dialect)
+            }
+            Some(built) => built,
         }
+    }
+
+    fn build(schema: &Value, limits: &SchemaLimits, dialect: Dialect) -> Result<Self, SchemaFault> {
         let mut patterns = Patterns::default();
-        let graph = Graph::read(&schema, &mut Reading { limits, dialect, patterns: &mut patterns })?;
+        let graph = Graph::read(schema, &mut Reading { limits, dialect, patterns: &mut patterns })?;
         let cost = cost::worst_case(&graph, limits)?;
-        let compiled = Compiled::build(&schema, dialect, patterns)?;
+        let compiled = Compiled::build(schema, dialect, patterns)?;
         Ok(Self { compiled, cost })
     }
 
@@ -91,7 +104,20 @@ impl ToolSchema {
     /// # Errors
     /// At most eight reasons; they name places and expectations, never values.
     pub fn validate(&self, arguments: Option<&[u8]>) -> Result<(), Vec<ArgumentFault>> {
-        let arguments = Arguments::read(arguments.unwrap_or(b"{}")).map_err(|fault| vec![fault])?;
+        self.judge(Arguments::read(arguments.unwrap_or(b"{}")))
+    }
+
+    /// Whether `content`, the value of `result.structuredContent`, fits. It may be of any kind (MCP 2026-07-28), and
+    /// the same bounds hold as for arguments.
+    ///
+    /// # Errors
+    /// As for [`validate`](Self::validate).
+    pub fn validate_result(&self, content: &[u8]) -> Result<(), Vec<ArgumentFault>> {
+        self.judge(Arguments::of_any_kind(content))
+    }
+
+    fn judge(&self, read: Result<Arguments, ArgumentFault>) -> Result<(), Vec<ArgumentFault>> {
+        let arguments = read.map_err(|fault| vec![fault])?;
         arguments.affordable(&self.cost).map_err(|fault| vec![fault])?;
         match self.compiled.check(&arguments.value) {
             Finding::Fits => Ok(()),
@@ -133,28 +159,5 @@ fn take_dialect(schema: &mut Value) -> Result<Dialect, SchemaFault> {
     match root.remove("$schema") {
         Some(uri) => Dialect::of(&uri).map_err(|problem| SchemaFault::new("/$schema", problem)),
         None => Ok(Dialect::default()),
-    }
-}
-
-/// Keywords that can declare properties besides `properties`, or already say what happens to the rest.
-const DECLARES: &[&str] = &[
-    "patternProperties",
-    "additionalProperties",
-    "unevaluatedProperties",
-    "propertyNames",
-    "$ref",
-    "allOf",
-    "anyOf",
-    "oneOf",
-    "not",
-    "if",
-    "dependentSchemas",
-    "dependencies",
-];
-
-fn close_plain_object(schema: &mut Value) {
-    let Some(root) = schema.as_object_mut() else { return };
-    if root.contains_key("properties") && !DECLARES.iter().any(|keyword| root.contains_key(*keyword)) {
-        root.insert("additionalProperties".into(), Value::Bool(false));
     }
 }
