@@ -1,8 +1,10 @@
 // A real authorization server (npm oidc-provider) on a free port of 127.0.0.1. See ../README.md.
 //
 // Client credentials for the clients below, with resource indicators (RFC 8707), access tokens as ES256 JWT (RFC 9068).
-// Any MCP endpoint on 127.0.0.1 is a resource it knows.
+// Any MCP endpoint on 127.0.0.1 is a resource it knows. With GATEWAY_JWKS in its environment the client `gateway`
+// proves itself with a key (`private_key_jwt`) and may exchange tokens (RFC 8693), which oidc-provider lets be added.
 
+import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -13,13 +15,20 @@ const jose = await bed('jose/dist/webapi/index.js');
 
 const SCOPES = 'mcp notes';
 const TOKEN_SECONDS = 300;
+const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
+const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token';
 
-const { privateKey } = await jose.generateKeyPair('ES256', { extractable: true });
+const { privateKey, publicKey } = await jose.generateKeyPair('ES256', { extractable: true });
 const key = { ...(await jose.exportJWK(privateKey)), use: 'sig', alg: 'ES256', kid: 'first' };
 
 const client = (client_id, client_secret) => ({
   client_id, client_secret, grant_types: ['client_credentials'], redirect_uris: [], response_types: [],
 });
+
+const gateway = process.env.GATEWAY_JWKS && {
+  client_id: 'gateway', token_endpoint_auth_method: 'private_key_jwt', jwks: JSON.parse(process.env.GATEWAY_JWKS),
+  grant_types: ['client_credentials', EXCHANGE], redirect_uris: [], response_types: [],
+};
 
 function resourceServer(_context, resource) {
   const { hostname, pathname } = new URL(resource);
@@ -31,13 +40,34 @@ function resourceServer(_context, resource) {
   };
 }
 
+// The subject is a token of this server, the actor one of the client that asks. Scopes can only become fewer, and who
+// acted before stays in the chain.
+const exchange = (provider, issuer) => async (context) => {
+  const { client: { clientId }, params } = context.oidc;
+  const refuse = (why) => { throw new errors.InvalidGrant(why); };
+  if (params.subject_token_type !== ACCESS_TOKEN || params.actor_token_type !== ACCESS_TOKEN) refuse('token type');
+  const verified = await jose.jwtVerify(params.subject_token, publicKey, { issuer, typ: 'at+jwt' }).catch(() => refuse('subject'));
+  const actor = await provider.ClientCredentials.find(params.actor_token);
+  if (actor?.clientId !== clientId) refuse('actor');
+  const subject = verified.payload;
+  const granted = (subject.scope ?? '').split(' ');
+  const scope = params.scope ?? '';
+  if (!scope.split(' ').every((one) => granted.includes(one))) throw new errors.InvalidScope('beyond the subject', scope);
+  resourceServer(context, params.resource);
+  const act = { sub: clientId, ...(subject.act && { act: subject.act }) };
+  const token = new jose.SignJWT({ scope, client_id: clientId, act }).setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid: 'first' });
+  token.setIssuer(issuer).setSubject(subject.sub).setAudience(params.resource).setJti(randomUUID()).setIssuedAt();
+  const access_token = await token.setExpirationTime(`${TOKEN_SECONDS}s`).sign(privateKey);
+  context.body = { access_token, issued_token_type: ACCESS_TOKEN, token_type: 'Bearer', expires_in: TOKEN_SECONDS, scope };
+};
+
 const server = createServer();
 server.listen(0, '127.0.0.1', () => {
   const issuer = `http://127.0.0.1:${server.address().port}`;
   const provider = new Provider(issuer, {
     jwks: { keys: [key] },
     clientDefaults: { id_token_signed_response_alg: 'ES256' },
-    clients: [client('agent', 'agent-secret'), client('other', 'other-secret')],
+    clients: [client('agent', 'agent-secret'), client('other', 'other-secret'), ...(gateway ? [gateway] : [])],
     scopes: SCOPES.split(' '),
     ttl: { ClientCredentials: TOKEN_SECONDS },
     features: {
@@ -46,6 +76,10 @@ server.listen(0, '127.0.0.1', () => {
       resourceIndicators: { enabled: true, useGrantedResource: () => true, getResourceServerInfo: resourceServer },
     },
   });
+  const parameters = [
+    'subject_token', 'subject_token_type', 'actor_token', 'actor_token_type', 'requested_token_type', 'resource', 'scope',
+  ];
+  provider.registerGrantType(EXCHANGE, exchange(provider, issuer), parameters);
   server.on('request', provider.callback());
   process.stdout.write(`listening on ${issuer}\n`);
 });

@@ -2,6 +2,7 @@
 //! fetched here, before the first request, and everything that is missing is reported at once.
 
 mod auth;
+pub(crate) mod credential;
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -69,6 +70,7 @@ pub(crate) enum Fetched {
     Url {
         url: HttpUrl,
         headers: Vec<(http::HeaderName, Secret)>,
+        credential: Option<credential::Fetched>,
         ca_file: Option<std::path::PathBuf>,
         transport: Transport,
     },
@@ -266,12 +268,14 @@ impl Needs<'_> {
             }
             Reach::Url(remote) => {
                 let headers = self.named(&name, "headers", &remote.headers)?;
+                let credential = credential::fetch(self.config, &mut self.report, remote).ok()?;
                 // The names were checked when they were read.
                 let parsed =
                     headers.into_iter().filter_map(|(name, value)| Some((name.parse().ok()?, value)));
                 Fetched::Url {
                     url: remote.url.clone(),
                     headers: parsed.collect(),
+                    credential,
                     ca_file: remote.ca_file.clone(),
                     transport: remote.transport,
                 }

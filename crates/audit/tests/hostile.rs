@@ -34,6 +34,7 @@ fn with(mut record: DecisionRecord, text: &str) -> DecisionRecord {
         client: Some(text.into()),
         scopes: std::iter::repeat_n(Arc::from(text), 100).collect(),
         token_id: Some(text.into()),
+        token: None,
     }));
     record.method = Some(text.into());
     record.item = Some(text.into());

@@ -4,6 +4,8 @@ use std::{fmt, sync::Arc};
 
 use serde::Serialize;
 
+use crate::{OnBehalf, SubjectToken};
+
 /// What kind of thing a principal is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -76,6 +78,9 @@ pub struct Grant {
     pub scopes: Arc<[Arc<str>]>,
     /// Which token it is among all of its issuer (`jti`). Not a secret, and not usable as the token.
     pub token_id: Option<Arc<str>>,
+    /// The token itself, where servers are called with one that is made from it. Never written down.
+    #[serde(skip)]
+    pub token: Option<SubjectToken>,
 }
 
 /// Everything the decision needs to know about the asker. Made by `identity` alone; every field that a
@@ -92,4 +97,11 @@ pub struct Caller {
     pub method: AuthMethod,
     /// What the credential grants, when there was one.
     pub grant: Option<Arc<Grant>>,
+}
+
+impl Caller {
+    /// On whose behalf a server is called for it.
+    pub fn on_behalf(&self) -> OnBehalf {
+        OnBehalf { principal: self.principal.clone(), actor: self.actor.clone(), grant: self.grant.clone() }
+    }
 }

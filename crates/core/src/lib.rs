@@ -19,6 +19,7 @@ mod host;
 mod launch;
 mod link;
 mod name;
+mod on_behalf;
 mod pins;
 mod record;
 mod refusal;
@@ -43,6 +44,7 @@ pub use link::{
     UpstreamEvent,
 };
 pub use name::{NameError, ServerName};
+pub use on_behalf::{OnBehalf, SubjectToken};
 pub use pins::{Hold, Offer, PinKind, PinNote, Pins, PinsUnavailable, Review, Standing};
 pub use portcullis_wire as wire;
 pub use record::{

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use portcullis_wire::{RequestId, Version};
 use tokio::sync::broadcast;
 
-use crate::Principal;
+use crate::OnBehalf;
 
 /// A boxed future, for ports.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -15,11 +15,12 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 ///
 /// A stateless (2026-07-28) server is reached over one shared link. Any other keeps state per
 /// connection, so links are never shared across principals, tenants, declared capability sets or
-/// downstream sessions (control ISO-03).
+/// downstream sessions (control ISO-03), nor across actors and grants where the server is shown a credential
+/// of its caller's (control IAM-04).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct LinkProfile {
     /// On whose behalf.
-    pub principal: Principal,
+    pub on_behalf: OnBehalf,
     /// In which tenant, when the deployment has more than one.
     pub tenant: Option<Arc<str>>,
     /// The downstream session, when the downstream side has one.
@@ -106,6 +107,12 @@ pub trait Link: Send + Sync {
     /// The way back for unsolicited server requests.
     fn replier(&self) -> Arc<dyn Replier>;
 
+    /// Another token of whom the link was made for. What is sent from now on is sent with it, where
+    /// the server is shown a credential of its caller's.
+    fn renew(&self, on_behalf: &OnBehalf) {
+        let _ = on_behalf;
+    }
+
     /// Whether the link can still carry requests.
     fn is_alive(&self) -> bool;
 
@@ -130,6 +137,11 @@ pub trait Upstream: Send + Sync {
     /// Ends every link and waits for that, within the grace time.
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(std::future::ready(()))
+    }
+
+    /// Whether the server is shown a credential of its caller's, so that no link is shared.
+    fn is_per_caller(&self) -> bool {
+        false
     }
 
     /// Why the server cannot be used at the moment, for readiness and metrics; none when it can, or has not
@@ -174,6 +186,14 @@ pub enum UpstreamError {
     TooLarge {
         /// The limit in bytes.
         limit: usize,
+    },
+    /// There is no credential to call it with; nothing was sent.
+    #[error("there is no credential for the server: {reason}")]
+    NoCredential {
+        /// Why, without anything secret.
+        reason: String,
+        /// The scopes that the caller's token lacks, when it is for want of them.
+        scopes: Option<Arc<str>>,
     },
     /// Too many requests are waiting for this server.
     #[error("too many requests are waiting for this server")]

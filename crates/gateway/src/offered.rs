@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use portcullis_core::{LinkProfile, ListKind, Principal, PrincipalKind, Refusal, ServerName};
+use portcullis_core::{LinkProfile, ListKind, OnBehalf, Principal, PrincipalKind, Refusal, ServerName};
 
 use crate::{gateway::Gateway, outbound::CLIENT_INFO, resolve::no_server};
 
@@ -25,7 +25,7 @@ impl Gateway {
         let snapshot = self.snapshot();
         let server = snapshot.servers.get(server).ok_or_else(|| no_server(server))?;
         let profile = LinkProfile {
-            principal: Principal { kind: PrincipalKind::Gateway, id: "portcullis".into() },
+            on_behalf: OnBehalf::of(Principal { kind: PrincipalKind::Gateway, id: "portcullis".into() }),
             tenant: None,
             session: None,
             capabilities: Bytes::from_static(b"{}"),

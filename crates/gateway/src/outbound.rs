@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 use portcullis_core::{
-    Link, Outbound, Refusal, RefusalKind, ServerName, UpstreamError,
+    Challenge, ControlId, Link, Outbound, Refusal, RefusalKind, ServerName, UpstreamError,
     wire::{
         Document, Era, Limits, Message, Patch, Request, RequestId, Version, decode_one, header, message, meta,
     },
@@ -161,11 +161,25 @@ pub fn refusal(server: &ServerName, error: &UpstreamError) -> Refusal {
         UpstreamError::Busy => (RefusalKind::TooMany, "has too many requests waiting"),
         UpstreamError::Invalid(_) => (RefusalKind::UpstreamInvalid, "answered outside the protocol"),
         UpstreamError::Http { .. } => (RefusalKind::UpstreamUnavailable, "refused the connection"),
+        UpstreamError::NoCredential { scopes: Some(_), .. } => {
+            (RefusalKind::Denied, "needs scopes that your access token does not grant")
+        }
+        UpstreamError::NoCredential { scopes: None, .. } => {
+            (RefusalKind::UpstreamUnavailable, "cannot be called: there is no credential for it")
+        }
         UpstreamError::TooLarge { .. } => {
             (RefusalKind::UpstreamInvalid, "sent more than the configured limit")
         }
     };
-    Refusal::new(kind, format!("server `{server}` {public}")).operator(format!("server `{server}`: {error}"))
+    let refusal = Refusal::new(kind, format!("server `{server}` {public}"));
+    let refusal = refusal.operator(format!("server `{server}`: {error}"));
+    match error {
+        UpstreamError::NoCredential { scopes: Some(scopes), .. } => {
+            refusal.by(ControlId::Az05).challenging(Challenge::Scopes(scopes.clone()))
+        }
+        UpstreamError::NoCredential { scopes: None, .. } => refusal.by(ControlId::Az07),
+        _ => refusal,
+    }
 }
 
 fn internal(what: &str) -> Refusal {

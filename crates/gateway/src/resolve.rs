@@ -291,7 +291,7 @@ fn held_back(kind: ListKind, name: &str, hold: Hold) -> Refusal {
 /// Whose link a client's requests use.
 pub(crate) fn profile(caller: &Caller, client: &Client) -> portcullis_core::LinkProfile {
     portcullis_core::LinkProfile {
-        principal: caller.principal.clone(),
+        on_behalf: caller.on_behalf(),
         tenant: caller.tenant.clone(),
         session: client.session.as_ref().map(|s| s.id.clone()),
         capabilities: client.capabilities.clone(),

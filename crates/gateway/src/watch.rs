@@ -55,6 +55,10 @@ pub(crate) fn ensure(gateway: &Arc<Gateway>, server: &Arc<Server>, link: &Arc<dy
     }
     let mut task = watch.task.lock();
     let running = task.as_ref().is_some_and(|t| !t.is_finished());
+    // Where every caller has a link of its own, whose it is does not matter: what is listened for concerns all.
+    if running && recent && server.upstream.is_per_caller() {
+        return;
+    }
     let same = watch.link.swap(address, Ordering::AcqRel) == address;
     watch.since_ms.store(now_ms, Ordering::Relaxed);
     if same && running {

@@ -8,8 +8,8 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use http::{Request, Response, StatusCode, Uri, header};
-use http_body_util::{BodyExt as _, Empty};
+use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
+use http_body_util::{BodyExt as _, Full};
 use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use portcullis_core::{BoxFuture, Host, special_purpose};
@@ -86,7 +86,19 @@ impl HttpFetch {
         Ok(Self { tls: TlsConnector::from(Arc::new(config)) })
     }
 
-    async fn fetch(&self, url: &Uri, home: &Uri) -> Result<Fetched, String> {
+    /// Sends a request to its absolute URL. `home` is as for [`Fetch::get`].
+    pub(crate) async fn send(
+        &self,
+        request: Request<Full<Bytes>>,
+        home: &Uri,
+    ) -> Result<Fetched, FetchFault> {
+        let url = request.uri().clone();
+        let fetched = tokio::time::timeout(PATIENCE, self.fetch(request, &url, home)).await;
+        let late = || Err(format!("no answer within {} s", PATIENCE.as_secs()));
+        fetched.unwrap_or_else(|_| late()).map_err(|what| FetchFault::new(&url, what))
+    }
+
+    async fn fetch(&self, request: Request<Full<Bytes>>, url: &Uri, home: &Uri) -> Result<Fetched, String> {
         let tls = url.scheme_str() == Some("https");
         let own = url.authority() == home.authority() && url.scheme() == home.scheme();
         if !tls && !own {
@@ -103,9 +115,9 @@ impl HttpFetch {
             let server = name.trim_start_matches('[').trim_end_matches(']').to_owned();
             let server = ServerName::try_from(server).map_err(|error| error.to_string())?;
             let stream = self.tls.connect(server, stream).await.map_err(|error| error.to_string())?;
-            ask(stream, url).await?
+            ask(stream, request).await?
         } else {
-            ask(stream, url).await?
+            ask(stream, request).await?
         };
         read(response).await
     }
@@ -114,9 +126,9 @@ impl HttpFetch {
 impl Fetch for HttpFetch {
     fn get<'f>(&'f self, url: &'f Uri, home: &'f Uri) -> BoxFuture<'f, Result<Fetched, FetchFault>> {
         Box::pin(async move {
-            let fetched = tokio::time::timeout(PATIENCE, self.fetch(url, home)).await;
-            let late = || Err(format!("no answer within {} s", PATIENCE.as_secs()));
-            fetched.unwrap_or_else(|_| late()).map_err(|what| FetchFault::new(url, what))
+            let request = Request::get(url.clone()).body(Full::default());
+            let request = request.map_err(|error| FetchFault::new(url, error.to_string()))?;
+            self.send(request, home).await
         })
     }
 }
@@ -154,20 +166,21 @@ async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, String> {
 
 async fn ask(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    url: &Uri,
+    mut request: Request<Full<Bytes>>,
 ) -> Result<Response<Incoming>, String> {
     let (mut sender, connection) =
         http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
     // Ends with the body.
     tokio::spawn(connection);
-    let authority = url.authority().map_or("", |authority| authority.as_str());
+    let url = request.uri();
+    let host = url.authority().map_or("", |authority| authority.as_str());
+    let host = HeaderValue::from_str(host).map_err(|error| error.to_string())?;
     let path = url.path_and_query().map_or("/", |path| path.as_str());
-    let request = Request::get(path)
-        .header(header::HOST, authority)
-        .header(header::ACCEPT, "application/json")
-        .header(header::CONNECTION, "close")
-        .body(Empty::<Bytes>::new())
-        .map_err(|error| error.to_string())?;
+    *request.uri_mut() = path.parse().map_err(|_| "its path is no path".to_owned())?;
+    let headers = request.headers_mut();
+    headers.insert(header::HOST, host);
+    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     sender.send_request(request).await.map_err(|error| error.to_string())
 }
 

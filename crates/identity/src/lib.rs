@@ -12,7 +12,9 @@
 //!
 //! A token that is bound to a key needs a proof of having it with each request (DPoP, RFC 9449).
 //!
-//! A caller's token ends here. What is kept of it is its digest, in memory (control AZ-07).
+//! A caller's token ends here. What is kept of it is its digest, in memory (control AZ-07); where a server is called
+//! with a token that is made from its caller's, also the token itself, until it expires, for the authorization server
+//! alone. What servers are shown is a credential of the gateway's own (`outward`).
 
 mod authenticated;
 mod authenticator;
@@ -22,6 +24,7 @@ mod fetch;
 mod head;
 mod jose;
 mod oauth;
+mod outward;
 mod resource;
 mod revocation;
 
@@ -30,7 +33,10 @@ pub use authenticator::{AuthConfig, Authenticator};
 pub use dpop::ProofFault;
 pub use fetch::{Fetch, FetchFault, Fetched, HttpFetch};
 pub use head::Head;
-pub use jose::{Algorithm, KeySet, KeySetFault, MAX_KEY_SET, TokenFault};
+pub use jose::{Algorithm, KeySet, KeySetFault, MAX_KEY_SET, SigningKey, TokenFault};
 pub use oauth::{Issuer, KeySource, OauthConfig, is_scope};
+pub use outward::{
+    ClientAuthentication, Credential, CredentialConfig, CredentialFault, IssuedConfig, Shown, StoredConfig,
+};
 pub use resource::{METADATA_PATH, Resource};
 pub use revocation::{RevocationFault, Revocations, Revoked};

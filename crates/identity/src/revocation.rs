@@ -153,6 +153,7 @@ mod tests {
                 client: Some("editor".into()),
                 scopes: Arc::from([]),
                 token_id: Some("t1".into()),
+                token: None,
             })),
         }
     }

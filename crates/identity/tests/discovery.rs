@@ -73,7 +73,12 @@ impl House {
             require_dpop: false,
             danger_accept_untyped: false,
         };
-        let config = OauthConfig { issuers: vec![issuer], required_scopes: Vec::new(), dpop_nonces: false };
+        let config = OauthConfig {
+            issuers: vec![issuer],
+            required_scopes: Vec::new(),
+            dpop_nonces: false,
+            keep_tokens: false,
+        };
         let start = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         Self { net, gate: Authenticator::new(&AuthConfig::Oauth(config)), url: url.to_owned(), start }
     }

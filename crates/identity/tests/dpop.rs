@@ -48,7 +48,8 @@ fn gate(require_dpop: bool, dpop_nonces: bool) -> Authenticator {
         require_dpop,
         danger_accept_untyped: false,
     };
-    let config = OauthConfig { issuers: vec![issuer], required_scopes: Vec::new(), dpop_nonces };
+    let config =
+        OauthConfig { issuers: vec![issuer], required_scopes: Vec::new(), dpop_nonces, keep_tokens: false };
     Authenticator::new(&AuthConfig::Oauth(config))
 }
 

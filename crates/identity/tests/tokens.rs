@@ -47,6 +47,7 @@ fn trusted(change: impl Fn(&mut Issuer)) -> Authenticator {
         issuers: vec![issuer],
         required_scopes,
         dpop_nonces: false,
+        keep_tokens: false,
     }))
 }
 

@@ -128,6 +128,22 @@ impl Issuer {
     }
 }
 
+/// A new private key in PEM (PKCS #8, P-256), and the set with its public key.
+#[must_use]
+pub fn client_key() -> (String, Value) {
+    let random = SystemRandom::new();
+    let pkcs8 =
+        EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).expect("keys can be made");
+    let pair =
+        EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8.as_ref()).expect("it was made");
+    let (_, point) = pair.public_key().as_ref().split_at(1);
+    let (x, y) = point.split_at(point.len() / 2);
+    let key =
+        json!({ "kty": "EC", "crv": "P-256", "kid": "client", "use": "sig", "x": encode(x), "y": encode(y) });
+    let body = base64::engine::general_purpose::STANDARD.encode(pkcs8.as_ref());
+    (format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n"), json!({ "keys": [key] }))
+}
+
 fn ecdsa(algorithm: &'static EcdsaSigningAlgorithm) -> EcdsaKeyPair {
     EcdsaKeyPair::generate(algorithm).expect("keys can be made")
 }

@@ -9,6 +9,7 @@
 //! | [`gateway`] | the real program `portcullis` with a configuration of the test's own, and the log it writes |
 //! | [`egress`] | the real program as a proxy on the way out |
 //! | [`names`] | a name server that says what a test wants it to say |
+//! | [`token_server`] | an authorization server and a secret store that answer as a test says |
 //! | [`server`] | real servers as child processes: ready when the call returns, gone when the value is dropped |
 //!
 //! Nothing here ships: the crate is a dev-dependency only.
@@ -28,3 +29,4 @@ pub mod issuer;
 pub mod journal;
 pub mod names;
 pub mod server;
+pub mod token_server;

@@ -266,7 +266,9 @@ fn read_remote(node: &Node, url: &Node, kind: Option<&str>) -> Result<Remote, Ve
         _ => Transport::Auto,
     };
     match parsed {
-        Ok(url) if faults.is_empty() => Ok(Remote { url, headers, transport, ca_file: None }),
+        Ok(url) if faults.is_empty() => {
+            Ok(Remote { url, headers, credential: None, credential_resource: None, transport, ca_file: None })
+        }
         _ => Err(faults),
     }
 }

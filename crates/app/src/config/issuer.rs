@@ -66,7 +66,7 @@ settings! {
 }
 
 /// RFC 8414 section 2: https, no query, no fragment. Kept as it is written, because it is compared as it is.
-const ISSUER_URL: Parsed<String> =
+pub(super) const ISSUER_URL: Parsed<String> =
     Parsed { phrase: "an issuer identifier", example: "https://login.example.com", parse: parse_issuer };
 
 fn parse_issuer(text: &str) -> Result<String, String> {

@@ -1,6 +1,7 @@
 //! The configuration: one TOML file, read into types that cannot be wrong, every mistake reported at once.
 
 mod content;
+pub(crate) mod credential;
 mod data;
 pub(crate) mod issuer;
 pub(crate) mod kind;
@@ -32,6 +33,7 @@ use portcullis_core::{Digest, ServerName};
 use portcullis_inspect::detect::ContentPolicy;
 use portcullis_inspect::pins::Trust;
 
+pub use credential::Credential;
 pub use data::Data;
 pub use issuer::Issuer;
 pub use net::{HostName, HttpUrl, Origin};
@@ -57,6 +59,8 @@ pub struct Config {
     pub stop: StopSwitch,
     /// Who the callers are.
     pub auth: Auth,
+    /// What servers are shown.
+    pub credentials: Vec<Credential>,
     /// The list of what was taken back.
     pub revocations: PathBuf,
     /// How much of everything.

@@ -86,6 +86,14 @@ impl SecretError {
 const MAX_SECRET: u64 = 64 * 1024;
 
 impl Parameter {
+    /// The file it is read from, if it is.
+    pub(crate) fn file(&self) -> Option<&PathBuf> {
+        match self {
+            Self::Fetched { source: Source::File(path), .. } => Some(path),
+            _ => None,
+        }
+    }
+
     /// The value, fetched now.
     ///
     /// # Errors

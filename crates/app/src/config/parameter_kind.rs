@@ -26,7 +26,7 @@ fn read_parameter(
         Err(vec![Fault::new(node.at, format!("{what}, and secrets are not written here"), REMEDY)])
     };
     match &node.value {
-        Value::Text(_) if literals == Literals::Never => secret("a header is taken for a secret"),
+        Value::Text(_) if literals == Literals::Never => secret("this is taken for a secret"),
         Value::Text(text) if secret_name(name) || secret_value(text) => secret("this looks like a secret"),
         Value::Text(text) => Ok(Parameter::Plain(text.clone())),
         Value::Table(entries) => read_fetched(node, entries, place),
@@ -233,6 +233,31 @@ impl Kind for Argument {
     fn read(&self, node: &Node, place: &Place<'_>) -> Result<Parameter, Vec<Fault>> {
         let name = node.text().and_then(|text| text.split_once('=')).map_or("", |(flag, _)| flag);
         read_parameter(if name.starts_with('-') { name } else { "" }, Literals::UnlessSecret, node, place)
+    }
+}
+
+/// One secret: never written out.
+pub(crate) struct Hidden;
+
+impl Describe for Hidden {
+    fn phrase(&self) -> String {
+        "`{ file = \"path\" }`, `{ env = \"NAME\" }` or `{ danger_inline = \"text\" }`".to_owned()
+    }
+
+    fn schema(&self) -> Json {
+        parameter_schema(Literals::Never)
+    }
+
+    fn show(&self, node: &Node) -> String {
+        show_parameter(node)
+    }
+}
+
+impl Kind for Hidden {
+    type Value = Parameter;
+
+    fn read(&self, node: &Node, place: &Place<'_>) -> Result<Parameter, Vec<Fault>> {
+        read_parameter("", Literals::Never, node, place)
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::{
     content::ContentSection,
+    credential::CredentialSection,
     data::DataSection,
     issuer::IssuerSection,
     rules::MCP_SERVERS,
@@ -33,6 +34,7 @@ pub(super) const SECTIONS: &[Declared] = &[
     declared::<Admin>("admin"),
     declared::<AuthSection>("auth"),
     declared::<IssuerSection>(ISSUER),
+    declared::<CredentialSection>(CREDENTIAL),
     declared::<Policy>("policy"),
     declared::<ContentSection>("content"),
     declared::<DataSection>(DATA),
@@ -52,6 +54,8 @@ pub(super) const DATA: &str = "content.data";
 pub(super) const SERVER: &str = "server.NAME";
 /// And that of an issuer.
 pub(super) const ISSUER: &str = "issuer.NAME";
+/// And that of a credential.
+pub(super) const CREDENTIAL: &str = "credential.NAME";
 
 const HEAD: &str = "\
 # Configuration
@@ -116,6 +120,7 @@ pub fn explain(name: &str) -> Option<String> {
         ["mcpServers", ..] => Some(&MCP_SERVERS),
         ["server", _, setting] => find(SERVER, setting),
         ["issuer", _, setting] => find(ISSUER, setting),
+        ["credential", _, setting] => find(CREDENTIAL, setting),
         ["content", "data", setting] => find(DATA, setting),
         [section, setting] => find(section, setting),
         _ => None,

@@ -9,6 +9,7 @@ use super::{
     Audit, Auth, Config, Data, Issuer, Loaded, Oauth, Parameter, Pins, Reach, Server, Source, Tls,
     TransparencyConfig,
     content::ContentSection,
+    credential::{self, Credential},
     data::DataSection,
     issuer,
     kind::{FilePath, OneOrMore, Place},
@@ -45,6 +46,7 @@ struct Draft {
     tls: Option<Option<Tls>>,
     admin: Option<Admin>,
     auth: Option<Auth>,
+    credentials: Vec<Credential>,
     revocations: Option<PathBuf>,
     limits: Option<Limits>,
     audit: Option<Audit>,
@@ -72,7 +74,8 @@ pub(super) fn assemble(file: &Path, text: &str, home: Option<&Path>) -> Result<L
 
     let mut draft = read_sections(&mut walk, &root);
     let imported = read_imports(&mut walk, &root, &mut draft.servers);
-    let known: Vec<&str> = SECTIONS.iter().copied().chain(["server", "issuer", MCP_SERVERS.name]).collect();
+    let known: Vec<&str> =
+        SECTIONS.iter().copied().chain(["server", "issuer", "credential", MCP_SERVERS.name]).collect();
     // After a syntax error, what belongs to a section can look as if it stood outside.
     if whole {
         walk.refuse_unknown(&root, &known);
@@ -104,6 +107,7 @@ fn read_sections(walk: &mut Walk<'_>, root: &Table<'_>) -> Draft {
         admin,
         revocations: auth.as_ref().map(|section| section.revocations.clone()),
         auth: auth.and_then(|section| settle_auth(walk, section, issuers)),
+        credentials: credential::read_all(walk, root),
         limits,
         audit: audit.and_then(|section| settle_audit(walk, section)),
         pins: walk.section(root, "pins"),
@@ -145,6 +149,7 @@ impl Draft {
             tls: self.tls?,
             admin: self.admin?,
             auth: self.auth?,
+            credentials: self.credentials,
             revocations: self.revocations?,
             limits: self.limits?,
             pins: pins(self.pins?, &audit.file),
@@ -290,6 +295,7 @@ fn check_between(walk: &mut Walk<'_>, draft: &Draft) {
             );
         }
     }
+    check_credentials(walk, draft);
     if draft.pins.as_ref().is_some_and(|pins| pins.trust == Trust::Signed && pins.keys.is_empty()) {
         let what = "`signed` needs a key to believe";
         let remedy = "name a public key in `pins.keys`; `portcullis audit key new` makes one";
@@ -297,6 +303,29 @@ fn check_between(walk: &mut Walk<'_>, draft: &Draft) {
     }
     if let Some(limits) = &draft.limits {
         check_limits(walk, limits);
+    }
+}
+
+/// A server is shown one credential, which exists, and a caller's token can be exchanged only where there is one.
+fn check_credentials(walk: &mut Walk<'_>, draft: &Draft) {
+    for server in &draft.servers {
+        let Reach::Url(remote) = &server.reach else { continue };
+        let Some(name) = &remote.credential else { continue };
+        let field = format!("server.{}.credential", server.name);
+        let known = draft.credentials.iter().find(|credential| credential.name.as_str() == name);
+        let header = remote.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+        let (what, remedy) = match known {
+            None => (format!("there is no `[credential.{name}]` without mistakes"), "add it, or correct it"),
+            Some(_) if header => {
+                ("the server has an `Authorization` in `headers` too".to_owned(), "keep one of the two")
+            }
+            Some(known) if known.is_per_caller() && !matches!(draft.auth, Some(Auth::Oauth(_)) | None) => (
+                "callers have no access token that could be exchanged".to_owned(),
+                "set `auth.mode = \"oauth\"`, or use a credential with another mode",
+            ),
+            Some(_) => continue,
+        };
+        walk.conflict(&field, Severity::Error, what, remedy);
     }
 }
 

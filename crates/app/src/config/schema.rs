@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::{
-    reference::{DATA, Declared, ISSUER, SECTIONS, SERVER, paragraph},
+    reference::{CREDENTIAL, DATA, Declared, ISSUER, SECTIONS, SERVER, paragraph},
     rules::MCP_SERVERS,
     setting::Setting,
     tree::{Language, Node, Value},
@@ -19,6 +19,9 @@ pub fn json_schema() -> Json {
             DATA => continue,
             SERVER => ("server", json!({ "type": "object", "additionalProperties": object(section) })),
             ISSUER => ("issuer", json!({ "type": "object", "additionalProperties": object(section) })),
+            CREDENTIAL => {
+                ("credential", json!({ "type": "object", "additionalProperties": object(section) }))
+            }
             name => (name, object(section)),
         };
         properties.insert(name.to_owned(), schema);
@@ -86,7 +89,8 @@ mod tests {
         assert_eq!(at("/properties/policy/properties/files/default"), json!(["policy.cedar"]));
         assert_eq!(at("/properties/gateway/additionalProperties"), json!(false));
         assert!(schema.pointer("/properties/server/additionalProperties/properties/command").is_some());
-        for section in SECTIONS.iter().filter(|section| ![SERVER, ISSUER].contains(&section.name)) {
+        for section in SECTIONS.iter().filter(|section| ![SERVER, ISSUER, CREDENTIAL].contains(&section.name))
+        {
             for setting in section.settings {
                 let section = section.name.replace('.', "/properties/");
                 let pointer = format!("/properties/{section}/properties/{}/description", setting.name);

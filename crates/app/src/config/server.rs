@@ -18,6 +18,7 @@ use super::{
     parameter_kind::{Argument, ENVIRONMENT, HEADERS},
     problem::{Fault, Severity},
     secrecy::secret_name,
+    section::PRINCIPAL,
     setting::{Section as _, Table, Walk, settings},
     tree::{Entry, Node, Position, key},
 };
@@ -79,6 +80,10 @@ settings! {
         Live url: Option<HttpUrl> = Maybe(net::URL);
         /// Headers sent to the server.
         Live headers: Vec<(String, Parameter)> = HEADERS;
+        /// What the server is shown in `Authorization`: the name of a `[credential.NAME]`.
+        Live credential: Option<String> = Maybe(PRINCIPAL);
+        /// URI under which its authorization server knows it (RFC 8707), when that is not `url`.
+        Live credential_resource: Option<String> = Maybe(RESOURCE);
         /// Which transport the URL speaks.
         Live transport: Transport = Choice { words: &[
             ("auto", Transport::Auto, "found out when connecting"),
@@ -117,6 +122,19 @@ settings! {
 /// Names of tools.
 const NAMES: Parsed<String> =
     Parsed { phrase: "a name, in which `*` stands for any text", example: "get_*", parse: parse_name };
+
+/// A resource indicator.
+const RESOURCE: Parsed<String> =
+    Parsed { phrase: "an absolute URI", example: "https://mcp.example.com/mcp", parse: parse_resource };
+
+fn parse_resource(text: &str) -> Result<String, String> {
+    let uri: http::Uri = text.parse().map_err(|_| "is not a URI".to_owned())?;
+    if uri.scheme().is_some() && !text.contains(['#', '?']) {
+        Ok(text.to_owned())
+    } else {
+        Err("is not absolute, or has a query or fragment".to_owned())
+    }
+}
 
 fn parse_name(text: &str) -> Result<String, String> {
     match text.chars().count() {
@@ -230,6 +248,10 @@ pub struct Remote {
     pub headers: Vec<(String, Parameter)>,
     /// Its transport.
     pub transport: Transport,
+    /// What it is shown.
+    pub credential: Option<String>,
+    /// What its authorization server calls it, when that is not the URL.
+    pub credential_resource: Option<String>,
     /// Certificate authorities to trust besides the system's.
     pub ca_file: Option<PathBuf>,
 }
@@ -314,7 +336,8 @@ const WITH_COMMAND: &[&str] = &[
     "danger_host_network",
     "danger_no_sandbox",
 ];
-const WITH_URL: &[&str] = &["headers", "transport", "ca_file", "danger_allow_plain_http"];
+const WITH_URL: &[&str] =
+    &["headers", "credential", "credential_resource", "transport", "ca_file", "danger_allow_plain_http"];
 
 fn reach(walk: &mut Walk<'_>, table: &Table<'_>, section: &ServerSection) -> Option<Reach> {
     match (&section.command, &section.url) {
@@ -345,6 +368,8 @@ fn reach(walk: &mut Walk<'_>, table: &Table<'_>, section: &ServerSection) -> Opt
                 Reach::Url(Remote {
                     url: url.clone(),
                     headers: section.headers.clone(),
+                    credential: section.credential.clone(),
+                    credential_resource: section.credential_resource.clone(),
                     transport: section.transport,
                     ca_file: section.ca_file.clone(),
                 })

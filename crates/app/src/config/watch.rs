@@ -13,7 +13,7 @@ use tokio::{
     sync::mpsc,
 };
 
-use super::{Auth, Config, Loaded, Parameter, Reach, Report, Source, issuer::Keys, load};
+use super::{Auth, Config, Credential, Loaded, Parameter, Reach, Report, Source, issuer::Keys, load};
 
 /// Editors and deployment tools write in several steps; nothing is read until they have been quiet this long.
 const QUIET: Duration = Duration::from_millis(200);
@@ -138,6 +138,7 @@ impl Config {
                 Keys::Discovered { ca_file, .. } => ca_file.clone(),
             }));
         }
+        files.extend(self.credentials.iter().flat_map(Credential::files));
         for server in &self.servers {
             files.extend(server.views.clone());
             let parameters: Vec<&Parameter> = match &server.reach {

@@ -9,7 +9,7 @@ use portcullis_gateway::{
     outbound::Timing,
     upstream::{Endpoint, HttpMode, Observer, Program, Server as UpstreamServer, ServerConfig, Transport},
 };
-use portcullis_identity::Authenticator;
+use portcullis_identity::{Authenticator, Credential};
 use portcullis_inspect::{Inspector, InspectorOptions, MessageLimits, Misfits, Undeclared};
 use portcullis_policy::{Authoriser, Options};
 
@@ -87,7 +87,7 @@ impl Builder {
         if let Some(confined) = &confined {
             self.printer.status(&confined.described(&configured.name));
         }
-        let server_config = server_config(configured, confined.as_ref(), &config.limits);
+        let server_config = server_config(configured, confined.as_ref(), &config.limits, &self.clock);
         let timing = Timing { idle: server_config.request_timeout, total: server_config.total_timeout };
         let upstream = UpstreamServer::new(
             server_config,
@@ -128,14 +128,24 @@ const LISTS: [&str; 4] = ["limits.", "schemas.", "content.tool_description", "co
 /// rotated one reaches it.
 fn fingerprint(configured: &Configured, config: &Config) -> String {
     let own = format!("server.{}.", configured.name);
+    let credential = match &configured.reach {
+        Fetched::Url { credential: Some(credential), .. } => format!("credential.{}.", credential.name),
+        _ => String::new(),
+    };
+    let of_credential = |name: &str| !credential.is_empty() && name.starts_with(&credential);
     let wanted = |s: &&config::Settled| {
-        s.name.starts_with(&own) || LISTS.iter().any(|other| s.name.starts_with(other))
+        s.name.starts_with(&own)
+            || LISTS.iter().any(|other| s.name.starts_with(other))
+            || of_credential(&s.name)
     };
     let settings: String =
         config.settled.iter().filter(wanted).map(|s| format!("{}={}\n", s.name, s.value)).collect();
     let secrets: Vec<&[u8]> = match &configured.reach {
         Fetched::Command { env, .. } => env.iter().map(|(_, secret)| secret.expose()).collect(),
-        Fetched::Url { headers, .. } => headers.iter().map(|(_, secret)| secret.expose()).collect(),
+        Fetched::Url { headers, credential, .. } => {
+            let secrets = headers.iter().map(|(_, secret)| secret.expose());
+            secrets.chain(credential.iter().map(|it| it.secrets.as_bytes().as_slice())).collect()
+        }
     };
     format!("{settings}{}{:?}", Digest::of_parts(secrets), configured.views)
 }
@@ -144,6 +154,7 @@ fn server_config(
     configured: &Configured,
     confined: Option<&Confined>,
     limits: &config::Limits,
+    clock: &Arc<dyn Clock>,
 ) -> ServerConfig {
     let transport = match &configured.reach {
         Fetched::Command { program, args, env, cwd, .. } => Transport::Stdio(match confined {
@@ -157,9 +168,12 @@ fn server_config(
             // Not settled: it will not be started.
             None => Program { command: program.into(), args: args.clone(), ..Program::default() },
         }),
-        Fetched::Url { url, headers, ca_file, transport } => Transport::Http(Endpoint {
+        Fetched::Url { url, headers, credential, ca_file, transport } => Transport::Http(Endpoint {
             url: url.uri().clone(),
             headers: headers.clone(),
+            credential: credential
+                .as_ref()
+                .map(|credential| Arc::new(Credential::new(&credential.config, clock.clone()))),
             ca_file: ca_file.clone(),
             mode: match transport {
                 config::Transport::Auto => HttpMode::Auto,

@@ -13,6 +13,7 @@
 //! | [`egress`] | a real server reaches what is listed, through the egress proxy, and nothing else |
 //! | [`stop`] | the kill switch, by every source, across a restart, and timed |
 //! | [`sandbox`] | what a real server sees of the machine from its sandbox, and that records name it |
+//! | [`upstream_credentials`] | servers are shown the gateway's credential, never the caller's token |
 //! | [`variables`] | what of its environment `portcullis run` passes on to its server |
 //! | [`reload`] | a new configuration takes over, a bad one does not |
 //!
@@ -47,5 +48,6 @@ mod sandbox;
 mod stop;
 mod tokens;
 mod until;
+mod upstream_credentials;
 mod variables;
 mod way_out;

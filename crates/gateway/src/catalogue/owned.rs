@@ -1,12 +1,13 @@
 //! What a server offers, as each of its callers gets it (control TI-05).
 //!
 //! A server may offer one caller what it offers no other, and a list is fetched over its caller's own link. So none is
-//! ever shown to another principal or in another tenant, whatever the server says about sharing.
+//! ever shown to another principal, for another actor, client or set of scopes, or in another tenant, whatever the
+//! server says about sharing.
 
 use std::{collections::HashMap, sync::Arc};
 
 use parking_lot::RwLock;
-use portcullis_core::{LinkProfile, Principal};
+use portcullis_core::{LinkProfile, OnBehalf};
 
 use super::Catalogue;
 
@@ -19,14 +20,14 @@ pub struct Catalogues(RwLock<HashMap<Owner, Arc<Catalogue>>>);
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Owner {
-    principal: Principal,
+    on_behalf: OnBehalf,
     tenant: Option<Arc<str>>,
 }
 
 impl Catalogues {
     /// The lists of a caller.
     pub fn of(&self, profile: &LinkProfile) -> Arc<Catalogue> {
-        let owner = Owner { principal: profile.principal.clone(), tenant: profile.tenant.clone() };
+        let owner = Owner { on_behalf: profile.on_behalf.clone(), tenant: profile.tenant.clone() };
         if let Some(catalogue) = self.0.read().get(&owner) {
             return catalogue.clone();
         }
@@ -53,13 +54,13 @@ impl Catalogues {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use portcullis_core::PrincipalKind;
+    use portcullis_core::{Principal, PrincipalKind};
 
     use super::*;
 
     fn profile(id: &str, tenant: Option<&str>) -> LinkProfile {
         LinkProfile {
-            principal: Principal { kind: PrincipalKind::Dev, id: id.into() },
+            on_behalf: OnBehalf::of(Principal { kind: PrincipalKind::Dev, id: id.into() }),
             tenant: tenant.map(Into::into),
             session: None,
             capabilities: Bytes::new(),

@@ -1,9 +1,10 @@
 //! What the operator says about a server.
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use http::{HeaderName, Uri};
 use portcullis_core::{Boundary, Secret, ServerName};
+use portcullis_identity::Credential;
 use portcullis_wire::json::Limits;
 
 use crate::outbound::GENEROUS;
@@ -71,6 +72,8 @@ pub struct Endpoint {
     pub url: Uri,
     /// Sent with every request, for example `Authorization`.
     pub headers: Vec<(HeaderName, Secret)>,
+    /// What the server is shown besides, in `Authorization`.
+    pub credential: Option<Arc<Credential>>,
     /// PEM file of certificate authorities trusted besides the system's.
     pub ca_file: Option<PathBuf>,
     /// Which of the HTTP transports.

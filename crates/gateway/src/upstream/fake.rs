@@ -13,8 +13,8 @@ use std::{
 use bytes::Bytes;
 use parking_lot::Mutex;
 use portcullis_core::{
-    BoxFuture, Exchange, Exit, LaunchError, LaunchPlan, Launched, Launcher, LinkProfile, Outbound, Principal,
-    PrincipalKind, Process, UpstreamError, UpstreamEvent,
+    BoxFuture, Exchange, Exit, LaunchError, LaunchPlan, Launched, Launcher, LinkProfile, OnBehalf, Outbound,
+    Principal, PrincipalKind, Process, UpstreamError, UpstreamEvent,
 };
 use portcullis_wire::RequestId;
 use serde_json::{Value, json};
@@ -201,7 +201,7 @@ pub(crate) fn health() -> Arc<Health> {
 
 pub(crate) fn profile(capabilities: &Value, session: Option<&str>) -> LinkProfile {
     LinkProfile {
-        principal: Principal { kind: PrincipalKind::Dev, id: "alice".into() },
+        on_behalf: OnBehalf::of(Principal { kind: PrincipalKind::Dev, id: "alice".into() }),
         tenant: None,
         session: session.map(Into::into),
         capabilities: capabilities.to_string().into(),

@@ -56,6 +56,9 @@ impl Health {
 
     /// The outcome of an attempt to connect or of a request, as far as the server was heard of.
     pub(crate) fn heard(&self, error: Option<&UpstreamError>) {
+        if matches!(error, Some(UpstreamError::NoCredential { .. })) {
+            return;
+        }
         match error.map(|error| (error, weight(error))) {
             None | Some((_, None)) => self.succeeded(),
             Some((error, Some(state))) => self.failed(state, error),
@@ -98,7 +101,7 @@ fn weight(error: &UpstreamError) -> Option<HealthState> {
             Some(HealthState::Degraded)
         }
         UpstreamError::Http { .. } | UpstreamError::TooLarge { .. } => Some(HealthState::Degraded),
-        UpstreamError::Busy | UpstreamError::SessionGone => None,
+        UpstreamError::Busy | UpstreamError::SessionGone | UpstreamError::NoCredential { .. } => None,
     }
 }
 

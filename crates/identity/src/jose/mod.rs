@@ -4,9 +4,11 @@ mod algorithm;
 mod fault;
 mod jws;
 mod key;
+mod sign;
 
 pub use algorithm::Algorithm;
 pub use fault::TokenFault;
 pub(crate) use jws::{Header, Jws};
 pub(crate) use key::VerifyingKey;
 pub use key::{KeySet, KeySetFault, MAX_KEY_SET};
+pub use sign::SigningKey;

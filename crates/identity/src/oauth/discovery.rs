@@ -17,14 +17,28 @@ const LIMITS: Limits = Limits {
 /// Finds and reads the keys of the issuer `url`, which its metadata has to name to the letter (RFC 8414 section
 /// 3.3): another's metadata would bring another's keys.
 pub(super) async fn keys(fetch: &dyn Fetch, url: &str) -> Result<KeySet, FetchFault> {
-    let home: Uri = url.parse().map_err(|_| FetchFault::new(&Uri::default(), "the issuer is no URL"))?;
+    let keys_at = endpoint(fetch, url, "jwks_uri").await?;
+    let document = get(fetch, &keys_at, &home(url)?).await?;
+    KeySet::parse(document).map_err(|fault| FetchFault::new(&keys_at, fault.to_string()))
+}
+
+/// Finds where the issuer `url` gives out tokens.
+pub(crate) async fn token_endpoint(fetch: &dyn Fetch, url: &str) -> Result<Uri, FetchFault> {
+    endpoint(fetch, url, "token_endpoint").await
+}
+
+/// The issuer's own place.
+pub(crate) fn home(url: &str) -> Result<Uri, FetchFault> {
+    url.parse().map_err(|_| FetchFault::new(&Uri::default(), "the issuer is no URL"))
+}
+
+/// What the issuer's metadata calls `name`.
+async fn endpoint(fetch: &dyn Fetch, url: &str, name: &'static str) -> Result<Uri, FetchFault> {
+    let home = home(url)?;
     let mut last = FetchFault::new(&home, "it has no metadata");
     for place in places(&home) {
-        match metadata(fetch, &place, &home, url).await {
-            Ok(keys_at) => {
-                let document = get(fetch, &keys_at, &home).await?;
-                return KeySet::parse(document).map_err(|fault| FetchFault::new(&keys_at, fault.to_string()));
-            }
+        match metadata(fetch, &place, &home, url, name).await {
+            Ok(endpoint) => return Ok(endpoint),
             Err(fault) => last = fault,
         }
     }
@@ -50,8 +64,14 @@ fn places(issuer: &Uri) -> Vec<Uri> {
     paths.into_iter().filter_map(place).collect()
 }
 
-/// The `jwks_uri` of metadata that is the issuer's.
-async fn metadata(fetch: &dyn Fetch, place: &Uri, home: &Uri, issuer: &str) -> Result<Uri, FetchFault> {
+/// An endpoint in metadata that is the issuer's.
+async fn metadata(
+    fetch: &dyn Fetch,
+    place: &Uri,
+    home: &Uri,
+    issuer: &str,
+    name: &'static str,
+) -> Result<Uri, FetchFault> {
     let fault = |what: String| FetchFault::new(place, what);
     let document = Document::parse(get(fetch, place, home).await?, &LIMITS);
     let document = document.map_err(|error| fault(error.to_string()))?;
@@ -59,8 +79,8 @@ async fn metadata(fetch: &dyn Fetch, place: &Uri, home: &Uri, issuer: &str) -> R
     if text("issuer").as_deref() != Some(issuer) {
         return Err(fault("its `issuer` is not the configured one".to_owned()));
     }
-    let keys_at = text("jwks_uri").and_then(|uri| uri.parse::<Uri>().ok());
-    keys_at.filter(|uri| uri.authority().is_some()).ok_or_else(|| fault("it has no `jwks_uri`".to_owned()))
+    let endpoint = text(name).and_then(|uri| uri.parse::<Uri>().ok());
+    endpoint.filter(|uri| uri.authority().is_some()).ok_or_else(|| fault(format!("it has no `{name}`")))
 }
 
 async fn get(fetch: &dyn Fetch, url: &Uri, home: &Uri) -> Result<Bytes, FetchFault> {

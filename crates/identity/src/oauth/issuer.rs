@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use portcullis_core::{AuthMethod, Caller, Grant, Principal, PrincipalKind};
+use portcullis_core::{AuthMethod, Caller, Grant, Principal, PrincipalKind, SubjectToken};
 
 use super::{
     claims::{Claims, required},
@@ -54,7 +54,8 @@ pub(super) struct Verified {
 }
 
 impl Issuer {
-    /// Verifies a token that says it is of this issuer, with these of its keys.
+    /// Verifies a token that says it is of this issuer, with these of its keys. The token itself is kept where there
+    /// is a use for it.
     ///
     /// # Errors
     /// [`TokenFault::UnknownKey`], before anything else about the token is known, when newer keys may help.
@@ -62,6 +63,7 @@ impl Issuer {
         &self,
         token: &Jws<'_>,
         claims: &Claims,
+        kept: Option<&SubjectToken>,
         keys: &Keys,
         now: u64,
     ) -> Result<Verified, TokenFault> {
@@ -75,7 +77,7 @@ impl Issuer {
             key: claims.key.clone(),
             until: claims.expires.saturating_add(self.skew),
             audiences: claims.audiences.clone(),
-            caller: Authenticated::new(self.caller(claims)),
+            caller: Authenticated::new(self.caller(claims, kept)),
         })
     }
 
@@ -128,7 +130,7 @@ impl Issuer {
         Ok(())
     }
 
-    fn caller(&self, claims: &Claims) -> Caller {
+    fn caller(&self, claims: &Claims, kept: Option<&SubjectToken>) -> Caller {
         let principal = |subject: &str| Principal {
             kind: PrincipalKind::Oauth,
             id: format!("{}:{subject}", self.name).into(),
@@ -147,6 +149,7 @@ impl Issuer {
                 client: claims.client.as_deref().map(Into::into),
                 scopes: claims.scopes.as_slice().into(),
                 token_id: claims.token_id.as_deref().map(Into::into),
+                token: kept.cloned(),
             })),
         }
     }

@@ -3,14 +3,14 @@
 
 mod cache;
 mod claims;
-mod discovery;
+pub(crate) mod discovery;
 mod issuer;
 mod keys;
 mod metadata;
 
 use std::sync::Arc;
 
-use portcullis_core::{Challenge, ControlId, Digest, Refusal, RefusalKind};
+use portcullis_core::{Challenge, ControlId, Digest, Refusal, RefusalKind, SubjectToken};
 
 pub use claims::is_scope;
 pub use issuer::Issuer;
@@ -36,6 +36,9 @@ pub struct OauthConfig {
     pub required_scopes: Vec<Arc<str>>,
     /// Whether proofs need a nonce of ours.
     pub dpop_nonces: bool,
+    /// Whether tokens are kept in memory while they are good, because some server is called with a token that is made
+    /// from its caller's (RFC 8693). Otherwise only their digests are.
+    pub keep_tokens: bool,
 }
 
 /// Establishes callers by their access tokens.
@@ -45,6 +48,7 @@ pub(crate) struct ResourceServer {
     required: Vec<Arc<str>>,
     cache: Cache,
     proofs: Proofs,
+    keep_tokens: bool,
 }
 
 impl ResourceServer {
@@ -56,6 +60,7 @@ impl ResourceServer {
             required: config.required_scopes.clone(),
             cache: Cache::default(),
             proofs: Proofs::new(config.dpop_nonces),
+            keep_tokens: config.keep_tokens,
         }
     }
 
@@ -117,9 +122,11 @@ impl ResourceServer {
         let claims = Claims::read(jws.claims.root())?;
         let (issuer, ring) = self.issuer(Some(&claims.issuer)).ok_or(TokenFault::Issuer)?;
         let keys = ring.current(now_ms).await?;
-        let verified = match issuer.verify(&jws, &claims, &keys, now) {
+        let kept = self.keep_tokens.then(|| SubjectToken::new(token));
+        let verify = |keys| issuer.verify(&jws, &claims, kept.as_ref(), keys, now);
+        let verified = match verify(&keys) {
             Err(TokenFault::UnknownKey) => match ring.newer(keys.epoch, now_ms).await {
-                Some(newer) => issuer.verify(&jws, &claims, &newer, now),
+                Some(newer) => verify(&newer),
                 None => Err(TokenFault::UnknownKey),
             },
             verified => verified,

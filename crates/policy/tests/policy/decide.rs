@@ -193,6 +193,7 @@ fn principals_tenants_actors_and_circumstances_count() {
         client: client.map(Into::into),
         scopes: [scope.into()].into(),
         token_id: None,
+        token: None,
     };
     for (grant, expected) in [
         (grant("git:read", Some("editor")), Ok("token")),
@@ -234,7 +235,8 @@ fn a_missing_scope_is_said_when_nothing_else_is_missing() {
     let ask = |tool: &str, scopes: &[&str]| {
         let mut call = call(caller(PrincipalKind::Oauth, "as:alice"), "tools/call", tool, "");
         let scopes = scopes.iter().map(|scope| (*scope).into()).collect();
-        let grant = Grant { issuer: "https://as.test".into(), client: None, scopes, token_id: None };
+        let grant =
+            Grant { issuer: "https://as.test".into(), client: None, scopes, token_id: None, token: None };
         call.caller.grant = Some(grant.into());
         let item = portcullis_core::Item::Tool(tool.split_once('/').unwrap().1.into());
         let shown =

@@ -1,6 +1,6 @@
 //! A pooled HTTP client bound to one server.
 
-use std::{error::Error, time::Duration};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, header};
@@ -12,6 +12,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 use portcullis_core::{Secret, UpstreamError};
+use portcullis_identity::Credential;
 use portcullis_wire::json::Limits;
 
 use super::tls;
@@ -73,6 +74,7 @@ pub(crate) struct HttpClient {
     inner: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     url: Uri,
     headers: HeaderMap,
+    credential: Option<Arc<Credential>>,
     reading: Limits,
 }
 
@@ -94,7 +96,16 @@ impl HttpClient {
             .http2_keep_alive_interval(KEEP_ALIVE)
             .build(connector);
         let headers = configured(&endpoint.headers)?;
-        Ok(Self { inner, url: endpoint.url.clone(), headers, reading })
+        let credential = endpoint.credential.clone();
+        if credential.is_some() && headers.contains_key(header::AUTHORIZATION) {
+            return Err(HttpConfigError::ReservedHeader(header::AUTHORIZATION));
+        }
+        Ok(Self { inner, url: endpoint.url.clone(), headers, credential, reading })
+    }
+
+    /// What the server is shown besides the configured headers.
+    pub(super) fn credential(&self) -> Option<&Arc<Credential>> {
+        self.credential.as_ref()
     }
 
     pub(crate) fn url(&self) -> &Uri {
@@ -138,10 +149,14 @@ impl HttpClient {
 
     /// Sends a request and waits for the head of the answer. Redirects are answers like any other: following
     /// one would send credentials and arguments to a place nobody configured.
-    pub(crate) async fn send(
+    pub(super) async fn send(
         &self,
-        request: Request<Full<Bytes>>,
+        mut request: Request<Full<Bytes>>,
+        authorization: Option<HeaderValue>,
     ) -> Result<Response<Incoming>, UpstreamError> {
+        if let Some(value) = authorization {
+            request.headers_mut().insert(header::AUTHORIZATION, value);
+        }
         self.inner.request(request).await.map_err(|error| {
             let connecting = error.is_connect();
             let reason = root_cause(&error);

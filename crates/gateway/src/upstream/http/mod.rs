@@ -6,6 +6,7 @@
 //! | `streamable` | Streamable HTTP with sessions, 2025-03-26 to 2025-11-25 |
 //! | `sse` | HTTP+SSE, 2024-11-05 |
 //! | `probe` | which of them a server speaks |
+//! | `way` | whose credential is sent |
 //!
 //! Redirects are never followed, answers are read within limits, and what a server calls its media type
 //! decides how its answer is read.
@@ -20,6 +21,7 @@ mod streamable;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod way;
 
 use std::sync::Arc;
 
@@ -81,6 +83,10 @@ impl Upstream for HttpUpstream {
         profile: &'a LinkProfile,
     ) -> BoxFuture<'a, Result<Arc<dyn Link>, UpstreamError>> {
         Box::pin(self.connect(profile))
+    }
+
+    fn is_per_caller(&self) -> bool {
+        self.client.credential().is_some_and(|credential| credential.is_per_caller())
     }
 
     fn describe(&self) -> String {

@@ -8,7 +8,7 @@ use std::sync::{
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 use portcullis_core::{
-    BoxFuture, Exchange, Link, Outbound, Replier, ServerInfo, UpstreamError, UpstreamEvent,
+    BoxFuture, Exchange, Link, OnBehalf, Outbound, Replier, ServerInfo, UpstreamError, UpstreamEvent,
 };
 use portcullis_wire::{
     Message, RequestId, Version, decode_one,
@@ -20,14 +20,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
 
 use super::{
     body::{self, Answer},
-    client::HttpClient,
     events::EventStream,
+    way::Way,
 };
 use crate::upstream::{health::Health, patience::Patience};
 
 /// A stateless server. Requests on it share nothing but the pool of connections.
 pub(crate) struct ModernLink {
-    client: Arc<HttpClient>,
+    client: Arc<Way>,
     info: ServerInfo,
     slots: Arc<Semaphore>,
     health: Arc<Health>,
@@ -39,7 +39,7 @@ pub(crate) struct ModernLink {
 
 impl ModernLink {
     pub(crate) fn new(
-        client: Arc<HttpClient>,
+        client: Arc<Way>,
         info: ServerInfo,
         slots: Arc<Semaphore>,
         health: Arc<Health>,
@@ -67,7 +67,7 @@ impl ModernLink {
 
 /// Sends a modern request, to a server that may turn out not to be modern.
 pub(super) async fn send(
-    client: &HttpClient,
+    client: &Way,
     outbound: Outbound,
     slot: OwnedSemaphorePermit,
 ) -> Result<Box<dyn Exchange>, UpstreamError> {
@@ -208,6 +208,10 @@ impl Link for ModernLink {
 
     fn replier(&self) -> Arc<dyn Replier> {
         Arc::new(NoReplier)
+    }
+
+    fn renew(&self, on_behalf: &OnBehalf) {
+        self.client.renew(on_behalf);
     }
 
     fn is_alive(&self) -> bool {

@@ -15,6 +15,7 @@ use super::{
     modern::{self, ModernLink},
     sse::SseLink,
     streamable::{Greeting, StreamableLink},
+    way::Way,
 };
 use crate::upstream::{
     config::HttpMode,
@@ -54,7 +55,7 @@ impl HttpUpstream {
 
     async fn search(&self, profile: &LinkProfile) -> Found {
         if let Some(info) = self.discover(profile, self.config.probe_timeout).await? {
-            return Ok(self.modern(info));
+            return Ok(self.modern(profile, info));
         }
         match self.streamable(profile).await {
             Ok(Some(link)) => {
@@ -63,7 +64,7 @@ impl HttpUpstream {
             }
             // A slow modern server has answered the probe after it was given up: ask once more.
             Ok(None) => match self.discover(profile, self.config.connect_timeout).await? {
-                Some(info) => Ok(self.modern(info)),
+                Some(info) => Ok(self.modern(profile, info)),
                 None => {
                     Err(UpstreamError::Invalid("it refuses both `initialize` and `server/discover`".into()))
                 }
@@ -102,7 +103,7 @@ impl HttpUpstream {
         let slot = self.slots.clone().try_acquire_owned().map_err(|_| UpstreamError::Busy)?;
         let asking = async {
             handshake::response(
-                modern::send(&self.client, handshake::discover(profile, patience), slot).await?,
+                modern::send(&self.way(profile), handshake::discover(profile, patience), slot).await?,
             )
             .await
         };
@@ -113,16 +114,21 @@ impl HttpUpstream {
         }
     }
 
-    fn modern(&self, info: ServerInfo) -> Arc<dyn Link> {
+    /// A way of its own for each link.
+    fn way(&self, profile: &LinkProfile) -> Arc<Way> {
+        Way::new(self.client.clone(), profile.on_behalf.clone())
+    }
+
+    fn modern(&self, profile: &LinkProfile, info: ServerInfo) -> Arc<dyn Link> {
         self.reporter.report(ServerEvent::Connected { version: info.version });
-        Arc::new(ModernLink::new(self.client.clone(), info, self.slots.clone(), self.health.clone()))
+        Arc::new(ModernLink::new(self.way(profile), info, self.slots.clone(), self.health.clone()))
     }
 
     /// A session; nothing when the server turns out to be modern.
     async fn streamable(&self, profile: &LinkProfile) -> Result<Option<Arc<dyn Link>>, UpstreamError> {
         let (patience, grace) = (self.config.connect_timeout, self.config.stop_grace);
         let config = self.mux_config(false);
-        match StreamableLink::open(self.client.clone(), config, profile, patience, grace).await? {
+        match StreamableLink::open(self.way(profile), config, profile, patience, grace).await? {
             Greeting::Link(link) => Ok(Some(Arc::new(link))),
             Greeting::WantsModern => Ok(None),
         }
@@ -131,7 +137,7 @@ impl HttpUpstream {
     async fn sse(&self, profile: &LinkProfile) -> Found {
         let serial = profile.session.is_none() && handshake::can_be_asked(profile);
         let config = self.mux_config(serial);
-        let link = SseLink::open(self.client.clone(), config, profile, self.config.connect_timeout).await?;
+        let link = SseLink::open(self.way(profile), config, profile, self.config.connect_timeout).await?;
         Ok(Arc::new(link))
     }
 

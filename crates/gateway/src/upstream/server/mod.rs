@@ -1,7 +1,7 @@
 //! A configured server and the links that are open to it.
 //!
-//! A stateless server has one link for everybody, found without a lock. Any other has one per
-//! [`LinkProfile`] (control ISO-03), opened by the first caller who needs it while the others wait, closed
+//! A stateless server has one link for everybody, found without a lock. Any other, and one that is shown a
+//! credential of its caller's, has one per [`LinkProfile`] (controls ISO-03, IAM-04), opened by the first caller who needs it while the others wait, closed
 //! when nobody has used it for a while, replaced when it has ended. After a failure nobody tries again
 //! before some time has passed; until then callers get the failure at once.
 
@@ -9,15 +9,18 @@ mod links;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    borrow::Cow,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use arc_swap::ArcSwapOption;
 use futures_util::future::join_all;
 use parking_lot::Mutex;
-use portcullis_core::{BoxFuture, Clock, Launcher, Link, LinkProfile, Upstream, UpstreamError};
+use portcullis_core::{BoxFuture, Clock, Launcher, Link, LinkProfile, OnBehalf, Upstream, UpstreamError};
 use portcullis_wire::Era;
 use tokio::{
     sync::Mutex as Turn,
@@ -117,7 +120,9 @@ impl Server {
         if let Some(link) = self.inner.shared() {
             return Ok(link);
         }
+        let profile = &*self.inner.owner(profile);
         if let Some(link) = self.inner.links.lock().find(profile, Instant::now()) {
+            link.renew(&profile.on_behalf);
             return Ok(link);
         }
         // A caller who leaves meanwhile does not undo the work: a program that takes long to start would
@@ -131,6 +136,16 @@ impl Inner {
     fn shared(&self) -> Option<Arc<dyn Link>> {
         let shared = self.shared.load();
         shared.as_ref().filter(|shared| shared.link.is_alive()).map(|shared| shared.link.clone())
+    }
+
+    /// Whose a link is. Where every caller shows the same credential, or none, actor and grant make no difference.
+    fn owner<'p>(&self, profile: &'p LinkProfile) -> Cow<'p, LinkProfile> {
+        let on_behalf = &profile.on_behalf;
+        if self.way.is_per_caller() || on_behalf.actor.is_none() && on_behalf.grant.is_none() {
+            return Cow::Borrowed(profile);
+        }
+        let on_behalf = OnBehalf::of(on_behalf.principal.clone());
+        Cow::Owned(LinkProfile { on_behalf, ..profile.clone() })
     }
 
     /// When the link that `profile` would have had was made, if it has ended by itself.
@@ -152,6 +167,8 @@ impl Inner {
         self.health.heard(connected.as_ref().err());
         match &connected {
             Ok(_) => self.backoff.lock().succeeded(),
+            // One caller's want of a credential says nothing about the server.
+            Err(UpstreamError::NoCredential { .. }) => {}
             Err(error) => self.backoff.lock().failed(error),
         }
         connected
@@ -159,7 +176,7 @@ impl Inner {
 
     /// Puts a new link where callers find it.
     fn keep(self: &Arc<Self>, profile: LinkProfile, link: &Arc<dyn Link>) {
-        if link.info().version.era() == Era::Modern {
+        if link.info().version.era() == Era::Modern && !self.way.is_per_caller() {
             self.shared.store(Some(Arc::new(Shared { link: link.clone(), made: Instant::now() })));
             self.links.lock().remove(&profile);
         } else {
@@ -246,6 +263,10 @@ impl Upstream for Server {
             unheld(&links, self.inner.config.stop_grace).await;
             join_all(links.iter().map(|link| link.close())).await;
         })
+    }
+
+    fn is_per_caller(&self) -> bool {
+        self.inner.way.is_per_caller()
     }
 
     fn trouble(&self) -> Option<String> {

@@ -142,7 +142,7 @@ impl Bench {
 
     async fn get(&self, principal: &str, session: Option<&str>) -> Result<Arc<dyn Link>, UpstreamError> {
         let mut profile = profile(&json!({}), session);
-        profile.principal.id = principal.into();
+        profile.on_behalf.principal.id = principal.into();
         self.server.connect(&profile).await
     }
 }

@@ -9,7 +9,9 @@ use std::{
 
 use bytes::Bytes;
 use http::Uri;
-use portcullis_core::{BoxFuture, Exchange, Link, LinkProfile, Outbound, Replier, ServerInfo, UpstreamError};
+use portcullis_core::{
+    BoxFuture, Exchange, Link, LinkProfile, OnBehalf, Outbound, Replier, ServerInfo, UpstreamError,
+};
 use tokio::{
     sync::{Semaphore, broadcast},
     time::{Instant, timeout},
@@ -18,8 +20,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     body::{self, Answer},
-    client::HttpClient,
     events::{EventStream, is_message},
+    way::Way,
 };
 use crate::upstream::{
     event::ServerEvent,
@@ -35,7 +37,7 @@ const MAX_POSTED: usize = 64;
 
 /// The way out: POSTs to the endpoint.
 struct Endpoint {
-    client: Arc<HttpClient>,
+    client: Arc<Way>,
     uri: Uri,
     posted: Arc<Semaphore>,
 }
@@ -44,12 +46,13 @@ struct Endpoint {
 pub(super) struct SseLink {
     mux: Arc<Mux>,
     info: ServerInfo,
+    client: Arc<Way>,
 }
 
 impl SseLink {
     /// Opens the stream, waits for the endpoint and initializes.
     pub(super) async fn open(
-        client: Arc<HttpClient>,
+        client: Arc<Way>,
         config: MuxConfig,
         profile: &LinkProfile,
         patience: Duration,
@@ -62,7 +65,7 @@ impl SseLink {
         let (stream, uri) =
             timeout(patience, opening).await.map_err(|_| UpstreamError::Timeout(patience))??;
         let posted = Arc::new(Semaphore::new(MAX_POSTED));
-        let outlet = Arc::new(Endpoint { client, uri, posted });
+        let outlet = Arc::new(Endpoint { client: client.clone(), uri, posted });
         let ended = CancellationToken::new();
         let mux = Mux::new(config, ended.clone(), |_| outlet);
         let reading = read(stream, Arc::downgrade(&mux));
@@ -78,11 +81,11 @@ impl SseLink {
         mux.notify(handshake::initialized()).await?;
         mux.report(ServerEvent::Connected { version: info.version });
         failing.disarm();
-        Ok(Self { mux, info })
+        Ok(Self { mux, info, client })
     }
 }
 
-async fn connect(client: &HttpClient) -> Result<Box<EventStream>, UpstreamError> {
+async fn connect(client: &Way) -> Result<Box<EventStream>, UpstreamError> {
     let response = client.send(client.get()).await?;
     match body::read(response, client.max_message_bytes()).await? {
         Answer::Events(stream) => Ok(stream),
@@ -181,6 +184,10 @@ impl Link for SseLink {
 
     fn replier(&self) -> Arc<dyn Replier> {
         self.mux.replier()
+    }
+
+    fn renew(&self, on_behalf: &OnBehalf) {
+        self.client.renew(on_behalf);
     }
 
     fn is_alive(&self) -> bool {

@@ -10,12 +10,14 @@ mod reader;
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use portcullis_core::{BoxFuture, Exchange, Link, LinkProfile, Outbound, Replier, ServerInfo, UpstreamError};
+use portcullis_core::{
+    BoxFuture, Exchange, Link, LinkProfile, OnBehalf, Outbound, Replier, ServerInfo, UpstreamError,
+};
 use tokio::{sync::broadcast, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use self::posts::{Posts, Session};
-use super::client::HttpClient;
+use super::way::Way;
 use crate::upstream::{
     event::ServerEvent,
     handshake,
@@ -29,6 +31,7 @@ const POST_PATIENCE: Duration = Duration::from_secs(30);
 pub(super) struct StreamableLink {
     mux: Arc<Mux>,
     info: ServerInfo,
+    client: Arc<Way>,
     /// Cancelled once the server has been told of the end.
     told: CancellationToken,
 }
@@ -43,13 +46,13 @@ pub(super) enum Greeting {
 impl StreamableLink {
     /// Opens a session.
     pub(super) async fn open(
-        client: Arc<HttpClient>,
+        client: Arc<Way>,
         config: MuxConfig,
         profile: &LinkProfile,
         patience: Duration,
         grace: Duration,
     ) -> Result<Greeting, UpstreamError> {
-        let session = Arc::new(Session::new(client));
+        let session = Arc::new(Session::new(client.clone()));
         let ended = CancellationToken::new();
         let mux = Mux::new(config, ended.clone(), |mux| Arc::new(Posts::new(session.clone(), mux.clone())));
         let told = CancellationToken::new();
@@ -69,7 +72,7 @@ impl StreamableLink {
         failing.disarm();
         let standing = reader::stand(session, Arc::downgrade(&mux));
         tokio::spawn(async move { ended.run_until_cancelled(standing).await });
-        Ok(Greeting::Link(Self { mux, info, told }))
+        Ok(Greeting::Link(Self { mux, info, client, told }))
     }
 }
 
@@ -109,6 +112,10 @@ impl Link for StreamableLink {
 
     fn replier(&self) -> Arc<dyn Replier> {
         self.mux.replier()
+    }
+
+    fn renew(&self, on_behalf: &OnBehalf) {
+        self.client.renew(on_behalf);
     }
 
     fn is_alive(&self) -> bool {

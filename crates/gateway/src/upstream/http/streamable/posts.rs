@@ -16,8 +16,8 @@ use super::reader;
 use crate::upstream::{
     http::{
         body::{self, Answer},
-        client::HttpClient,
         modern::refusal,
+        way::Way,
     },
     mux::{Mux, Opened, Origin, Outlet, Parcel},
     patience::Patience,
@@ -28,13 +28,13 @@ const MAX_POSTED: usize = 64;
 
 /// A legacy session on one server.
 pub(super) struct Session {
-    pub(super) client: Arc<HttpClient>,
+    pub(super) client: Arc<Way>,
     id: OnceLock<HeaderValue>,
     version: OnceLock<Version>,
 }
 
 impl Session {
-    pub(super) fn new(client: Arc<HttpClient>) -> Self {
+    pub(super) fn new(client: Arc<Way>) -> Self {
         Self { client, id: OnceLock::new(), version: OnceLock::new() }
     }
 

@@ -47,7 +47,7 @@ impl Bench {
     ) -> Self {
         let server = FakeHttp::start(handler).await;
         let headers = vec![("x-key".parse().unwrap(), Secret::new(b"k3y".to_vec()))];
-        let endpoint = Endpoint { url: server.url("/mcp"), headers, ca_file: None, mode };
+        let endpoint = Endpoint { url: server.url("/mcp"), headers, credential: None, ca_file: None, mode };
         let mut config = ServerConfig::new("fake".parse().unwrap(), Transport::Http(endpoint.clone()));
         config.probe_timeout = Duration::from_millis(500);
         config.connect_timeout = Duration::from_secs(5);

@@ -142,6 +142,7 @@ async fn unusable_configurations_are_named() {
         let endpoint = Endpoint {
             url: url.parse().unwrap(),
             headers: headers.iter().map(header).collect(),
+            credential: None,
             ca_file: ca_file.map(Into::into),
             mode: HttpMode::Auto,
         };

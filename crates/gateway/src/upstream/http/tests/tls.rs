@@ -51,8 +51,13 @@ async fn connect(server: &FakeHttp, host: &str, ca: Option<&str>) -> Result<Arc<
         std::fs::File::create(&path).unwrap().write_all(pem.as_bytes()).unwrap();
     }
     let url = server.url_of("https", host, "/mcp");
-    let endpoint =
-        Endpoint { url, headers: Vec::new(), ca_file: ca.map(|_| path.clone()), mode: HttpMode::Auto };
+    let endpoint = Endpoint {
+        url,
+        headers: Vec::new(),
+        credential: None,
+        ca_file: ca.map(|_| path.clone()),
+        mode: HttpMode::Auto,
+    };
     let config = ServerConfig::new("fake".parse().unwrap(), Transport::Http(endpoint.clone()));
     let upstream = HttpUpstream::new(Arc::new(config), &endpoint, observer().0, health()).unwrap();
     let _ = std::fs::remove_file(&path);

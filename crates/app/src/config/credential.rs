@@ -1,0 +1,321 @@
+//! What servers are shown: credentials of the gateway's own.
+
+use std::{path::PathBuf, time::Duration};
+
+use portcullis_core::ServerName;
+
+use super::{
+    HttpUrl, Parameter,
+    issuer::{ISSUER_URL, SCOPE},
+    kind::{Choice, FilePath, Flag, List, Maybe, Parsed, Seconds, Whole, clip},
+    net,
+    parameter_kind::Hidden,
+    problem::{Fault, Severity},
+    section::PRINCIPAL,
+    setting::{Section as _, Table, Walk, settings},
+    tree::{Entry, key},
+};
+
+/// How a credential comes about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Read from a store.
+    Vault,
+    /// A token for the gateway.
+    ClientCredentials,
+    /// A token for each caller.
+    Exchange,
+}
+
+settings! {
+    /// What servers that name it with `credential = "NAME"` are shown in `Authorization`. A secret in a file needs none of
+    /// this: `headers` of the server can name the file.
+    pub(crate) struct CredentialSection {
+        /// How it comes about. The token of the caller itself is never passed on.
+        Live mode: Mode = Choice { words: &[
+            ("vault", Mode::Vault, "a secret from a store with Vault's HTTP API"),
+            ("client-credentials", Mode::ClientCredentials, "a token for the gateway itself, RFC 6749"),
+            ("exchange", Mode::Exchange, "a token for each caller, made from its own by token exchange, RFC 8693"),
+        ] };
+        /// Address of the store.
+        Live url: Option<HttpUrl> = Maybe(net::URL);
+        /// Path of the secret in the store, as in `GET /v1/PATH`; with version 2 of the key-value engine it has `data` in it.
+        Live path: Option<String> = Maybe(PATH);
+        /// Member of the secret that is the credential.
+        Live field: Option<String> = Maybe(PRINCIPAL);
+        /// What lets the gateway read the store.
+        Live token: Option<Parameter> = Maybe(Hidden);
+        /// Namespace in the store.
+        Live namespace: Option<String> = Maybe(PRINCIPAL);
+        /// How long a secret is used before it is read again. When it cannot be, calls are refused.
+        Live refresh_seconds: Duration = Seconds { least: 1, most: 86_400 }, default "60";
+        /// Issuer identifier of the authorization server. Its token endpoint is found through its metadata.
+        Live issuer: Option<String> = Maybe(ISSUER_URL);
+        /// Certificate authorities, in PEM, that may vouch for the store's or the authorization server's host besides the
+        /// system's.
+        Live ca_file: Option<PathBuf> = Maybe(FilePath);
+        /// Client id of the gateway at the authorization server.
+        Live client_id: Option<String> = Maybe(PRINCIPAL);
+        /// Secret of the client (`client_secret_basic`).
+        Live client_secret: Option<Parameter> = Maybe(Hidden);
+        /// Private key of the client (`private_key_jwt`), in PEM: P-256, Ed25519 or RSA, in a file that only its owner can
+        /// read.
+        Live client_key: Option<PathBuf> = Maybe(FilePath);
+        /// Name of that key at the authorization server (`kid`).
+        Live client_key_id: Option<String> = Maybe(PRINCIPAL);
+        /// Scopes that are asked for. With `exchange` they are needed, and only those are asked for that the caller's own
+        /// token has.
+        Live scopes: Vec<String> = List(SCOPE);
+        /// Logical name of the server (`audience`), where the authorization server wants one besides the URL.
+        Live audience: Option<String> = Maybe(PRINCIPAL);
+        /// Sends a token of the gateway's own as the actor, so that the new token names caller and gateway.
+        Live actor_token: bool = Flag, default "true";
+        /// Longest life of a token. One that lives longer is not used.
+        Live max_lifetime_seconds: Duration = Seconds { least: 60, most: 86_400 }, default "3600";
+        /// Longest chain of actors in a token, the gateway included. One with more is not used.
+        Live max_delegation: usize = Whole::<usize>::new("actors", 0, 8), default "4";
+        /// Asks for every one of `scopes`, whatever the caller's token grants. A caller can then do at a server what it was
+        /// not allowed to do here.
+        Live danger_beyond_caller_scopes: bool = Flag, default "false";
+    }
+}
+
+/// A path in a store.
+const PATH: Parsed<String> = Parsed { phrase: "a path", example: "secret/data/notes", parse: parse_path };
+
+fn parse_path(text: &str) -> Result<String, String> {
+    let plain = |part: &str| {
+        !matches!(part, "" | "." | "..")
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
+    };
+    if text.len() <= 512 && text.split('/').all(plain) {
+        Ok(text.to_owned())
+    } else {
+        Err("is not names of ASCII letters, digits, `-`, `.`, `_` and `~` between slashes".to_owned())
+    }
+}
+
+/// A configured credential.
+#[derive(Clone, Debug)]
+pub struct Credential {
+    /// Its name.
+    pub name: ServerName,
+    /// Certificate authorities besides the system's.
+    pub ca_file: Option<PathBuf>,
+    /// How it comes about.
+    pub way: Way,
+}
+
+/// How a credential comes about.
+#[derive(Clone, Debug)]
+pub enum Way {
+    /// Read from a store.
+    Vault(Vault),
+    /// A token for the gateway.
+    ClientCredentials(Issued),
+    /// A token for each caller.
+    Exchange {
+        /// From whom.
+        issued: Issued,
+        /// Whether the gateway's own token goes with it.
+        actor: bool,
+        /// Asks for what the caller's token does not grant.
+        danger_beyond_caller_scopes: bool,
+    },
+}
+
+/// A secret in a store.
+#[derive(Clone, Debug)]
+pub struct Vault {
+    /// The secret's own URL.
+    pub url: http::Uri,
+    /// What lets the gateway read it.
+    pub token: Parameter,
+    /// The namespace.
+    pub namespace: Option<String>,
+    /// The member.
+    pub field: String,
+    /// How long it is used.
+    pub refresh: Duration,
+}
+
+/// Who issues tokens.
+#[derive(Clone, Debug)]
+pub struct Issued {
+    /// Its identifier.
+    pub issuer: String,
+    /// The gateway there.
+    pub client_id: String,
+    /// What proves it.
+    pub proof: ClientProof,
+    /// What may be asked for.
+    pub scopes: Vec<String>,
+    /// Logical name of the server.
+    pub audience: Option<String>,
+    /// Longest life.
+    pub max_lifetime: Duration,
+    /// Longest chain of actors.
+    pub max_delegation: usize,
+}
+
+/// What proves that the gateway is the client.
+#[derive(Clone, Debug)]
+pub enum ClientProof {
+    /// A secret.
+    Secret(Parameter),
+    /// A key.
+    Key {
+        /// Its file.
+        file: PathBuf,
+        /// Its name.
+        id: Option<String>,
+    },
+}
+
+impl Credential {
+    /// Whether it is made from the caller's token.
+    pub fn is_per_caller(&self) -> bool {
+        matches!(self.way, Way::Exchange { .. })
+    }
+
+    /// The files it depends on.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let issued = match &self.way {
+            Way::Vault(_) => None,
+            Way::ClientCredentials(issued) | Way::Exchange { issued, .. } => Some(issued),
+        };
+        let key = issued.and_then(|issued| match &issued.proof {
+            ClientProof::Key { file, .. } => Some(file.clone()),
+            ClientProof::Secret(_) => None,
+        });
+        let secret = match (&self.way, issued.map(|issued| &issued.proof)) {
+            (Way::Vault(vault), _) => vault.token.file(),
+            (_, Some(ClientProof::Secret(secret))) => secret.file(),
+            _ => None,
+        };
+        self.ca_file.iter().cloned().chain(key).chain(secret.cloned()).collect()
+    }
+}
+
+/// Reads every `[credential.NAME]` table.
+pub(super) fn read_all(walk: &mut Walk<'_>, root: &Table<'_>) -> Vec<Credential> {
+    let Some(entry) = root.entry("credential") else { return Vec::new() };
+    let Some(credentials) = walk.table("credential", entry) else { return Vec::new() };
+    credentials.entries.iter().filter_map(|entry| read_one(walk, entry)).collect()
+}
+
+fn read_one(walk: &mut Walk<'_>, entry: &Entry) -> Option<Credential> {
+    let field = format!("credential.{}", key(&clip(&entry.key)));
+    let name = entry.key.parse::<ServerName>().map_err(|error| {
+        walk.fault(&field, Fault::new(entry.at, error.to_string(), "rename the credential"));
+    });
+    let table = walk.table(&field, entry)?;
+    let section = CredentialSection::read(walk, &table)?;
+    let alone = refuse_strays(walk, &table, section.mode);
+    let ca_file = section.ca_file.clone();
+    let way = match section.mode {
+        Mode::Vault => Way::Vault(vault(walk, &table, section)?),
+        Mode::ClientCredentials => Way::ClientCredentials(issued(walk, &table, section)?),
+        Mode::Exchange => {
+            let (actor, danger) = (section.actor_token, section.danger_beyond_caller_scopes);
+            let issued = issued(walk, &table, section)?;
+            if issued.scopes.is_empty() {
+                need(walk, &table, "scopes", None::<()>, "scopes = [\"notes:read\"]");
+                return None;
+            }
+            Way::Exchange { issued, actor, danger_beyond_caller_scopes: danger }
+        }
+    };
+    Some(Credential { name: name.ok().filter(|_| alone)?, ca_file, way })
+}
+
+/// Settings that have a meaning in some modes only.
+const ONLY: &[(&str, &[Mode])] = &[
+    ("url", &[Mode::Vault]),
+    ("path", &[Mode::Vault]),
+    ("field", &[Mode::Vault]),
+    ("token", &[Mode::Vault]),
+    ("namespace", &[Mode::Vault]),
+    ("refresh_seconds", &[Mode::Vault]),
+    ("issuer", &[Mode::ClientCredentials, Mode::Exchange]),
+    ("client_id", &[Mode::ClientCredentials, Mode::Exchange]),
+    ("client_secret", &[Mode::ClientCredentials, Mode::Exchange]),
+    ("client_key", &[Mode::ClientCredentials, Mode::Exchange]),
+    ("client_key_id", &[Mode::ClientCredentials, Mode::Exchange]),
+    ("scopes", &[Mode::ClientCredentials, Mode::Exchange]),
+    ("audience", &[Mode::ClientCredentials, Mode::Exchange]),
+    ("max_lifetime_seconds", &[Mode::ClientCredentials, Mode::Exchange]),
+    ("actor_token", &[Mode::Exchange]),
+    ("max_delegation", &[Mode::Exchange]),
+    ("danger_beyond_caller_scopes", &[Mode::Exchange]),
+];
+
+fn refuse_strays(walk: &mut Walk<'_>, table: &Table<'_>, mode: Mode) -> bool {
+    let strays = ONLY.iter().filter(|(_, modes)| !modes.contains(&mode));
+    let found: Vec<_> = strays.filter_map(|(name, _)| table.entry(name)).collect();
+    for entry in &found {
+        let what = "this has no meaning in this mode";
+        walk.fault(&format!("{}.{}", table.name, entry.key), Fault::new(entry.at, what, "remove it"));
+    }
+    found.is_empty()
+}
+
+/// What has to be there in this mode.
+fn need<T>(walk: &mut Walk<'_>, table: &Table<'_>, name: &str, value: Option<T>, example: &str) -> Option<T> {
+    if value.is_none() {
+        let fault = Fault::new(table.at, "this setting is missing in this mode", format!("add `{example}`"));
+        walk.fault(&format!("{}.{name}", table.name), fault);
+    }
+    value
+}
+
+fn vault(walk: &mut Walk<'_>, table: &Table<'_>, section: CredentialSection) -> Option<Vault> {
+    let url = need(walk, table, "url", section.url, "url = \"https://vault.example.com\"");
+    let path = need(walk, table, "path", section.path, "path = \"secret/data/notes\"");
+    let field = need(walk, table, "field", section.field, "field = \"token\"");
+    let token = need(walk, table, "token", section.token, "token = { file = \"path\" }");
+    let (url, path) = (url?, path?);
+    let name = format!("{}.url", table.name);
+    if !url.is_https() && !url.is_loopback() {
+        let what = format!("the secret would come from `{url}` without encryption");
+        walk.conflict(&name, Severity::Error, what, "use https");
+        return None;
+    }
+    let whole = format!("{}/v1/{path}", url.to_string().trim_end_matches('/'));
+    if url.uri().query().is_some() {
+        walk.conflict(&name, Severity::Error, "this has a query", "leave it out");
+        return None;
+    }
+    Some(Vault {
+        url: whole.parse().ok()?,
+        token: token?,
+        namespace: section.namespace,
+        field: field?,
+        refresh: section.refresh_seconds,
+    })
+}
+
+fn issued(walk: &mut Walk<'_>, table: &Table<'_>, section: CredentialSection) -> Option<Issued> {
+    let issuer = need(walk, table, "issuer", section.issuer, "issuer = \"https://login.example.com\"");
+    let client_id = need(walk, table, "client_id", section.client_id, "client_id = \"portcullis\"");
+    let proof = match (section.client_secret, section.client_key) {
+        (Some(secret), None) => Some(ClientProof::Secret(secret)),
+        (None, Some(file)) => Some(ClientProof::Key { file, id: section.client_key_id }),
+        (Some(_), Some(_)) => {
+            let field = format!("{}.client_secret", table.name);
+            let what = "there is a `client_key` too, and only one of them is used";
+            walk.conflict(&field, Severity::Error, what, "keep one of the two");
+            None
+        }
+        (None, None) => need(walk, table, "client_key", None, "client_key = \"client.pem\""),
+    };
+    Some(Issued {
+        issuer: issuer?,
+        client_id: client_id?,
+        proof: proof?,
+        scopes: section.scopes,
+        audience: section.audience,
+        max_lifetime: section.max_lifetime_seconds,
+        max_delegation: section.max_delegation,
+    })
+}

@@ -1,0 +1,46 @@
+//! Why there is nothing to show a server.
+
+use std::sync::Arc;
+
+use crate::FetchFault;
+
+/// Why a server cannot be called with a credential. Never holds anything secret: what an authorization server says
+/// about a refusal may repeat what it was sent, so only its error code is taken over.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CredentialFault {
+    /// The caller brought no access token.
+    #[error("the caller has no access token that could be exchanged")]
+    NoSubject,
+    /// The caller's token grants none of the scopes that may be asked for.
+    #[error("the caller's token grants none of the scopes that may be asked for: `{0}`")]
+    Scopes(Arc<str>),
+    /// The other side could not be reached.
+    #[error(transparent)]
+    Unreachable(#[from] FetchFault),
+    /// It said no.
+    #[error("`{from}` answered {status}{}", code.as_deref().map(|code| format!(" `{code}`")).unwrap_or_default())]
+    Refused {
+        /// Whom was asked.
+        from: Arc<str>,
+        /// HTTP status.
+        status: u16,
+        /// `error` of RFC 6749 section 5.2, where it has that form.
+        code: Option<Arc<str>>,
+    },
+    /// It answered something that cannot be used, or must not.
+    #[error("what was answered cannot be used: {0}")]
+    Unfit(&'static str),
+    /// It could not be asked in the configured way.
+    #[error("no request could be made: {0}")]
+    Request(&'static str),
+}
+
+impl CredentialFault {
+    /// The scopes that a token would need some of, where it is for want of them.
+    pub fn lacking_scopes(&self) -> Option<&str> {
+        match self {
+            Self::Scopes(scopes) => Some(scopes),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! What a server is shown: a credential of the gateway's own, never the token of its caller (controls IAM-04, IAM-05,
+//! AZ-05, AZ-07).
+//!
+//! | kind | the server sees | made from |
+//! |---|---|---|
+//! | stored | the gateway | a secret in a store that speaks Vault's HTTP API |
+//! | client credentials | the gateway | a token that the gateway is given (RFC 6749 section 4.4) |
+//! | exchange | the caller, through the gateway | the caller's token and the gateway's, exchanged (RFC 8693) |
+//!
+//! Tokens are kept in memory until shortly before they expire, one for each caller's token where they are made from
+//! one: what is taken back from a caller is asked for by nobody.
+
+mod assertion;
+mod client;
+mod fault;
+mod grant;
+mod held;
+mod response;
+mod server;
+mod stored;
+
+use std::{fmt, sync::Arc};
+
+use http::HeaderValue;
+use portcullis_core::{Clock, Digest, OnBehalf, PrincipalKind, Secret, SubjectToken};
+
+pub use client::ClientAuthentication;
+pub use fault::CredentialFault;
+pub use server::IssuedConfig;
+pub use stored::StoredConfig;
+
+use grant::{Delegation, Grant};
+use held::{Held, HeldTokens};
+use server::TokenEndpoint;
+
+/// How the credential for a server comes about.
+#[derive(Clone, Debug)]
+pub enum CredentialConfig {
+    /// A secret from a store.
+    Stored(StoredConfig),
+    /// A token for the gateway itself.
+    ClientCredentials(IssuedConfig),
+    /// A token for each caller.
+    Exchange {
+        /// From whom.
+        issued: IssuedConfig,
+        /// Whether a token of the gateway's is sent beside the caller's, so that the new one names both.
+        actor: bool,
+        /// Asks for scopes that the caller's token does not have.
+        danger_beyond_caller_scopes: bool,
+    },
+}
+
+/// What one server is shown.
+pub struct Credential {
+    source: Source,
+    held: HeldTokens,
+    clock: Arc<dyn Clock>,
+}
+
+enum Source {
+    Stored(StoredConfig),
+    ClientCredentials(TokenEndpoint),
+    Exchange { server: TokenEndpoint, actor: bool, beyond: bool },
+}
+
+/// A header to send, and whether it was at hand.
+pub struct Shown {
+    /// The value of `Authorization`; marked as sensitive.
+    pub header: HeaderValue,
+    /// It was good before. If the server refuses it now, another may be taken.
+    pub is_kept: bool,
+}
+
+impl Credential {
+    /// A credential as configured; nothing is asked before it is needed.
+    pub fn new(config: &CredentialConfig, clock: Arc<dyn Clock>) -> Self {
+        let source = match config {
+            CredentialConfig::Stored(stored) => Source::Stored(stored.clone()),
+            CredentialConfig::ClientCredentials(issued) => {
+                Source::ClientCredentials(TokenEndpoint::new(issued))
+            }
+            CredentialConfig::Exchange { issued, actor, danger_beyond_caller_scopes } => Source::Exchange {
+                server: TokenEndpoint::new(issued),
+                actor: *actor,
+                beyond: *danger_beyond_caller_scopes,
+            },
+        };
+        Self { source, held: HeldTokens::default(), clock }
+    }
+
+    /// Whether it depends on who calls.
+    pub fn is_per_caller(&self) -> bool {
+        matches!(self.source, Source::Exchange { .. })
+    }
+
+    /// What the server is shown when it is called on this behalf.
+    ///
+    /// # Errors
+    /// [`CredentialFault`] when there is nothing that may be shown.
+    pub async fn shown(&self, on_behalf: &OnBehalf) -> Result<Shown, CredentialFault> {
+        let wanted = self.wanted(on_behalf)?;
+        let now_ms = self.clock.now_ms();
+        let (token, is_kept) = self.held.get(wanted.key(), now_ms, || self.obtain(&wanted)).await?;
+        Ok(Shown { header: header(token.expose())?, is_kept })
+    }
+
+    /// Forgets what was shown on this behalf: the server no longer takes it.
+    pub async fn forget(&self, on_behalf: &OnBehalf) {
+        if let Ok(wanted) = self.wanted(on_behalf) {
+            self.held.forget(wanted.key()).await;
+        }
+    }
+
+    fn wanted<'a>(&'a self, on_behalf: &'a OnBehalf) -> Result<Wanted<'a>, CredentialFault> {
+        let Source::Exchange { server, beyond, .. } = &self.source else { return Ok(Wanted::Own) };
+        // What the gateway does of its own accord it does in its own name.
+        if on_behalf.principal.kind == PrincipalKind::Gateway {
+            return Ok(Wanted::Own);
+        }
+        let grant = on_behalf.grant.as_deref();
+        let (Some(grant), Some(subject)) = (grant, grant.and_then(|grant| grant.token.as_ref())) else {
+            return Err(CredentialFault::NoSubject);
+        };
+        let granted = |scope: &&Arc<str>| *beyond || grant.scopes.contains(scope);
+        let scopes: Vec<&str> = server.scopes().iter().filter(granted).map(|scope| &**scope).collect();
+        if scopes.is_empty() {
+            return Err(CredentialFault::Scopes(server.scopes().join(" ").into()));
+        }
+        Ok(Wanted::Caller { subject, scopes })
+    }
+
+    async fn obtain(&self, wanted: &Wanted<'_>) -> Result<Held, CredentialFault> {
+        let now_ms = self.clock.now_ms();
+        match (&self.source, wanted) {
+            (Source::Stored(stored), _) => stored.fetch(now_ms).await,
+            (Source::ClientCredentials(server) | Source::Exchange { server, .. }, Wanted::Own) => {
+                server.token(&Grant::own(server.scopes()), now_ms).await
+            }
+            (Source::Exchange { server, actor, .. }, Wanted::Caller { subject, scopes }) => {
+                let actor = if *actor { Some(self.actor(server, now_ms).await?) } else { None };
+                let delegation = Delegation { subject, actor: actor.as_ref() };
+                server.token(&Grant::exchange(delegation, scopes), now_ms).await
+            }
+            (Source::ClientCredentials(_), Wanted::Caller { .. }) => Err(CredentialFault::NoSubject),
+        }
+    }
+
+    /// The token that stands for the gateway where it acts for a caller.
+    async fn actor(&self, server: &TokenEndpoint, now_ms: u64) -> Result<Secret, CredentialFault> {
+        let grant = Grant::actor();
+        let fetched = self.held.get(Digest::of(b"actor"), now_ms, || server.token(&grant, now_ms));
+        fetched.await.map(|(token, _)| token)
+    }
+}
+
+/// Which token is needed.
+enum Wanted<'a> {
+    Own,
+    Caller { subject: &'a SubjectToken, scopes: Vec<&'a str> },
+}
+
+impl Wanted<'_> {
+    /// Whatever the token depends on. The subject's token stands for subject, actors and client.
+    fn key(&self) -> Digest {
+        match self {
+            Self::Own => Digest::of(b"own"),
+            Self::Caller { subject, scopes } => Digest::of_parts(
+                [subject.digest().as_bytes().as_slice()]
+                    .into_iter()
+                    .chain(scopes.iter().map(|scope| scope.as_bytes())),
+            ),
+        }
+    }
+}
+
+fn header(token: &[u8]) -> Result<HeaderValue, CredentialFault> {
+    let bytes = [b"Bearer ", token].concat();
+    let unfit = |_| CredentialFault::Unfit("it has characters that no header may have");
+    let mut value = HeaderValue::from_bytes(&bytes).map_err(unfit)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// Says of which kind it is and nothing else.
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.source {
+            Source::Stored(_) => "Credential(stored)",
+            Source::ClientCredentials(_) => "Credential(client credentials)",
+            Source::Exchange { .. } => "Credential(exchange)",
+        })
+    }
+}
