@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use crate::{
     commands::{
         approvals, audit, check, completions, config, discover, egress, import, init, inspect, install, man,
-        pins, revoke, run, sandbox, scan, serve, stop, uninstall, version,
+        pins, revoke, run, sandbox, scan, serve, stop, uninstall, verify, version,
     },
     exit::Exit,
     printer::Printer,
@@ -33,6 +33,7 @@ enum Command {
     Install(install::Args),
     Uninstall(uninstall::Args),
     Discover(discover::Args),
+    Verify(verify::Args),
     Inspect(inspect::Args),
     Scan(scan::Args),
     Pins(pins::Args),
@@ -69,6 +70,7 @@ pub(crate) fn main() -> Exit {
         Command::Install(args) => install::run(&args, &printer),
         Command::Uninstall(args) => uninstall::run(&args, &printer),
         Command::Discover(args) => discover::run(&args, &printer),
+        Command::Verify(args) => verify::run(&args, &printer),
         Command::Inspect(args) => inspect::run(&args, &printer),
         Command::Approvals(args) => approvals::run(&args, &printer),
         Command::Scan(args) => scan::run(&args, &printer),

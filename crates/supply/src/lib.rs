@@ -1,5 +1,7 @@
-//! Where servers are (control SC-02).
+//! Where servers come from, and where they are (controls SC-01 and SC-02).
 //!
-//! [`discover`] finds MCP servers that run on this machine, by looking at processes and by asking sockets.
+//! [`verify`] tells whether an artefact is what somebody vouched for, and who that is. [`discover`] finds MCP servers
+//! that run on this machine, by looking at processes and by asking sockets.
 
 pub mod discover;
+pub mod verify;

@@ -21,6 +21,7 @@ pub(crate) mod scan;
 pub(crate) mod serve;
 pub(crate) mod stop;
 pub(crate) mod uninstall;
+pub(crate) mod verify;
 pub(crate) mod version;
 
 use std::path::{Path, PathBuf};

@@ -12,6 +12,7 @@ const COMMANDS: &[&str] = &[
     "install",
     "uninstall",
     "discover",
+    "verify",
     "egress",
     "sandbox",
     "inspect",

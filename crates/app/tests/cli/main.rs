@@ -18,3 +18,4 @@ mod revoke;
 mod sandbox;
 mod scan;
 mod secrets;
+mod verify;
