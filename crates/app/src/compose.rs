@@ -17,6 +17,7 @@ use crate::{
         Config, HttpUrl, Parameter, Problem, Reach, Report, Sandbox, Server, Severity, Transport,
         read_private, sources,
     },
+    telemetry::Collector,
     tls::Certificate,
     views,
 };
@@ -33,6 +34,8 @@ pub(crate) struct Deployment {
     pub(crate) servers: Vec<Upstream>,
     /// Words that nobody has a reason to send.
     pub(crate) canaries: Canaries,
+    /// The way to the collector of telemetry, when there is one.
+    pub(crate) collector: Option<Arc<Collector>>,
     /// What is weaker than it should be in what was fetched.
     pub(crate) warnings: Report,
 }
@@ -112,6 +115,7 @@ impl Deployment {
                 revoked: rest.revoked,
                 servers: rest.servers,
                 canaries: rest.canaries,
+                collector: rest.collector,
                 warnings: report.sorted(),
             }),
             _ => Err(report.sorted()),
@@ -156,6 +160,7 @@ struct Rest {
     revoked: Revocations,
     servers: Vec<Upstream>,
     canaries: Canaries,
+    collector: Option<Arc<Collector>>,
 }
 
 /// Fetches and notes what is missing.
@@ -220,6 +225,20 @@ impl Needs<'_> {
             revoked: auth::revoked(self.config, &mut self.report),
             servers,
             canaries: self.canaries(),
+            collector: self.collector(),
+        }
+    }
+
+    fn collector(&mut self) -> Option<Arc<Collector>> {
+        let wanted = self.config.telemetry.collector.as_ref()?;
+        let headers = self.named("telemetry.headers", &wanted.headers)?;
+        match Collector::new(wanted, headers) {
+            Ok(collector) => Some(Arc::new(collector)),
+            Err(what) => {
+                let remedy = "correct it, or remove `telemetry.endpoint`";
+                self.report.push(self.config.problem("telemetry.endpoint", Severity::Error, what, remedy));
+                None
+            }
         }
     }
 
@@ -257,7 +276,7 @@ impl Needs<'_> {
                     .enumerate()
                     .map(|(index, arg)| self.argument(&name, index, arg))
                     .collect();
-                let env = self.named(&name, "env", &command.env);
+                let env = self.named(&format!("server.{name}.env"), &command.env);
                 Fetched::Command {
                     program: command.program.clone(),
                     args: args.into_iter().collect::<Option<_>>()?,
@@ -267,7 +286,7 @@ impl Needs<'_> {
                 }
             }
             Reach::Url(remote) => {
-                let headers = self.named(&name, "headers", &remote.headers)?;
+                let headers = self.named(&format!("server.{name}.headers"), &remote.headers)?;
                 let credential = credential::fetch(self.config, &mut self.report, remote).ok()?;
                 // The names were checked when they were read.
                 let parsed =
@@ -298,7 +317,7 @@ impl Needs<'_> {
     }
 
     fn argument(&mut self, server: &ServerName, index: usize, argument: &Parameter) -> Option<String> {
-        let secret = self.fetch(server, "args", &format!("[{index}]"), argument)?;
+        let secret = self.fetch(&format!("server.{server}.args"), &format!("[{index}]"), argument)?;
         let text = String::from_utf8(secret.expose().to_vec()).ok();
         if text.is_none() {
             let field = format!("server.{server}.args");
@@ -312,32 +331,20 @@ impl Needs<'_> {
         text
     }
 
-    fn named(
-        &mut self,
-        server: &ServerName,
-        table: &str,
-        values: &[(String, Parameter)],
-    ) -> Option<Vec<(String, Secret)>> {
+    fn named(&mut self, table: &str, values: &[(String, Parameter)]) -> Option<Vec<(String, Secret)>> {
         let fetched: Vec<_> = values
             .iter()
-            .map(|(name, value)| Some((name.clone(), self.fetch(server, table, &format!(".{name}"), value)?)))
+            .map(|(name, value)| Some((name.clone(), self.fetch(table, &format!(".{name}"), value)?)))
             .collect();
         fetched.into_iter().collect()
     }
 
-    fn fetch(
-        &mut self,
-        server: &ServerName,
-        setting: &str,
-        inside: &str,
-        value: &Parameter,
-    ) -> Option<Secret> {
+    fn fetch(&mut self, field: &str, inside: &str, value: &Parameter) -> Option<Secret> {
         match value.fetch() {
             Ok(secret) => Some(secret),
             Err(error) => {
-                let field = format!("server.{server}.{setting}");
                 let mut problem =
-                    self.config.problem(&field, Severity::Error, error.to_string(), error.remedy());
+                    self.config.problem(field, Severity::Error, error.to_string(), error.remedy());
                 problem.field.push_str(inside);
                 self.report.push(problem);
                 None

@@ -109,5 +109,6 @@ fn record(attempt: &Attempt, decision: Decision, ran: &[ControlId]) -> DecisionR
         findings: Vec::new(),
         context: portcullis_core::CallContext::default(),
         decision,
+        spans: None,
     }
 }

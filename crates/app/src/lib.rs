@@ -16,6 +16,7 @@ mod pins;
 mod printer;
 mod runtime;
 mod stops;
+mod telemetry;
 mod tls;
 mod variables;
 mod views;

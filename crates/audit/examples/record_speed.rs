@@ -162,6 +162,7 @@ fn record() -> DecisionRecord {
         findings: Vec::new(),
         context: portcullis_core::CallContext::default(),
         decision: Decision::Allow { policies: ["readers-may-read".into()].into() },
+        spans: None,
     }
 }
 

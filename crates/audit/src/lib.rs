@@ -74,6 +74,7 @@ mod line;
 mod memory;
 mod metrics;
 pub mod note;
+pub mod otel;
 pub mod query;
 mod read;
 mod recorder;

@@ -12,6 +12,7 @@ use crate::{
     CommitmentKey, EventKind, Receipt, RecorderMetrics, Ticket,
     flood::{Admission, Flood, Tally},
     line::{Body, LineError},
+    otel::Telemetry,
 };
 
 const SUMMARY_BEGINS: &str = "further refusals of this second are counted by reason in a record that follows";
@@ -28,6 +29,8 @@ pub struct RecorderOptions {
     pub full_refusals_per_second: u32,
     /// Key of the commitments to requests and sessions; without one, whoever guesses them can tell.
     pub commitment_key: Option<Arc<CommitmentKey>>,
+    /// Is told what is recorded.
+    pub telemetry: Option<Telemetry>,
 }
 
 impl RecorderOptions {
@@ -38,6 +41,7 @@ impl RecorderOptions {
             withhold_on_failed_outcome: false,
             full_refusals_per_second: 256,
             commitment_key: None,
+            telemetry: None,
         }
     }
 }
@@ -83,6 +87,7 @@ struct Inner {
     next: Mutex<u64>,
     flood: Flood,
     commitment_key: Option<Arc<CommitmentKey>>,
+    telemetry: Option<Telemetry>,
     metrics: RecorderMetrics,
 }
 
@@ -122,6 +127,7 @@ impl Recorder {
             next: Mutex::new(1),
             flood: Flood::new(options.full_refusals_per_second),
             commitment_key: options.commitment_key,
+            telemetry: options.telemetry,
             metrics: RecorderMetrics::default(),
         })))
     }
@@ -139,6 +145,16 @@ impl Recorder {
         self.0.commitment_key.as_deref().map(CommitmentKey::id)
     }
 
+    /// Who is told, when somebody is.
+    pub fn telemetry(&self) -> Option<&Telemetry> {
+        self.0.telemetry.as_ref()
+    }
+
+    /// Whether calls are told as spans, so that decisions should name theirs.
+    pub fn tells_spans(&self) -> bool {
+        self.0.telemetry.as_ref().is_some_and(Telemetry::tells_spans)
+    }
+
     /// Records the decision to allow a call and resolves once that is durable: nothing may be dispatched
     /// before. Dropping the future while it waits leaves the outcome `abandoned` behind.
     ///
@@ -151,13 +167,15 @@ impl Recorder {
         }
         self.settle_summary();
         self.fill_digests(&mut record);
+        let told = self.0.telemetry.as_ref().map(|telemetry| (telemetry, record.clone()));
         let submitted = self.submit_durable(Record::Decision(Box::new(record)));
         let (id, durable) = submitted.map_err(|e| self.unrecorded(&e))?;
         let ticket = Ticket::waiting(self.clone(), id);
         match durable.await {
             Ok(()) => {
                 self.0.metrics.opened.add(1);
-                Ok(ticket.opened())
+                let told = told.map(|(telemetry, record)| telemetry.opened(ticket.record_id(), &record));
+                Ok(ticket.opened(told))
             }
             Err(e) => {
                 ticket.void();
@@ -184,8 +202,12 @@ impl Recorder {
             return Ok(Receipt::of(opening));
         }
         self.fill_digests(&mut record);
+        let told = self.0.telemetry.as_ref().map(|telemetry| (telemetry, record.clone()));
         let id = self.submit(Record::Decision(Box::new(record))).map_err(|e| self.unrecorded(&e))?;
         self.0.metrics.refusals.add(1);
+        if let Some((telemetry, record)) = told {
+            telemetry.refused(&id, &record);
+        }
         Ok(Receipt::of(id))
     }
 
@@ -199,8 +221,13 @@ impl Recorder {
         subject: Option<String>,
         detail: String,
     ) -> Result<RecordId, Refusal> {
-        self.submit(Record::Event { event: kind.as_str(), subject, detail })
-            .map_err(|e| refusal(e.to_string()))
+        let told = self.0.telemetry.as_ref().map(|telemetry| (telemetry, subject.clone(), detail.clone()));
+        let submitted = self.submit(Record::Event { event: kind.as_str(), subject, detail });
+        let id = submitted.map_err(|e| refusal(e.to_string()))?;
+        if let Some((telemetry, subject, detail)) = told {
+            telemetry.event(&id, kind, subject.as_deref(), &detail);
+        }
+        Ok(id)
     }
 
     /// Records an event and resolves once it is durable, as the first and last record of a run should be.

@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Instant};
 
 use portcullis_core::{ControlRun, Finding, Outcome, OutcomeRecord, Record, RecordId, Refusal};
 
-use crate::recorder::{Recorder, unavailable};
+use crate::{
+    otel::CallSpans,
+    recorder::{Recorder, unavailable},
+};
 
 /// A decision to allow that is on record, as durable as the log's policy says. Without one there is
 /// nothing to forward a call with.
@@ -20,6 +23,7 @@ pub struct Ticket {
     state: State,
     controls: Arc<[ControlRun]>,
     findings: Vec<Finding>,
+    told: Option<Box<CallSpans>>,
 }
 
 /// Findings of one call that are written down; a server that provokes more of them does not fill the log.
@@ -38,11 +42,12 @@ enum State {
 impl Ticket {
     pub(crate) fn waiting(recorder: Recorder, id: RecordId) -> Self {
         let (since, controls) = (Instant::now(), Arc::from([]));
-        Self { recorder, id, since, state: State::Waiting, controls, findings: Vec::new() }
+        Self { recorder, id, since, state: State::Waiting, controls, findings: Vec::new(), told: None }
     }
 
-    pub(crate) fn opened(mut self) -> Self {
+    pub(crate) fn opened(mut self, told: Option<CallSpans>) -> Self {
         self.state = State::Open;
+        self.told = told.map(Box::new);
         self
     }
 
@@ -62,6 +67,20 @@ impl Ticket {
         self.controls = controls;
         let room = MAX_FINDINGS.saturating_sub(self.findings.len());
         self.findings.extend(findings.iter().take(room).cloned());
+    }
+
+    /// It has been sent to its server, in this version of the protocol.
+    pub fn sent(&mut self, version: &'static str) {
+        if let Some(told) = &mut self.told {
+            told.sent(version);
+        }
+    }
+
+    /// Its server answered with an error: the code of one (JSON-RPC), or that its tool failed.
+    pub fn answered_with(&mut self, code: Option<i64>) {
+        if let Some(told) = &mut self.told {
+            told.fault(code.map_or_else(|| "tool_error".to_owned(), |code| code.to_string()));
+        }
     }
 
     /// Records how it ended, as the recorder's
@@ -127,15 +146,12 @@ impl Ticket {
         let decision = self.id.clone();
         let controls = std::mem::replace(&mut self.controls, Arc::from([]));
         let findings = std::mem::take(&mut self.findings);
-        Record::Outcome(OutcomeRecord {
-            decision,
-            outcome,
-            response_bytes,
-            duration_us,
-            detail,
-            controls,
-            findings,
-        })
+        let record =
+            OutcomeRecord { decision, outcome, response_bytes, duration_us, detail, controls, findings };
+        if let Some(told) = self.told.take() {
+            told.end(&record);
+        }
+        Record::Outcome(record)
     }
 }
 

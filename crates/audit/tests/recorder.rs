@@ -58,7 +58,7 @@ async fn every_member_is_written_and_what_is_absent_is_null() {
         format!(r#""request_bytes":17,"trace_id":null,"policy":"{}","config":null,"#, digest(b"policy")),
         r#""controls_digest":null,"controls":[{"control":"AZ-01","state":"ran"},"#.into(),
         r#"{"control":"TI-03","state":"skipped","reason":"no arguments"}],"#.into(),
-        r#""context":{"peer":null,"session":null,"catalogue":null,"parent_span":null,"#.into(),
+        r#""context":{"peer":null,"session":null,"catalogue":null,"parent_span":null,"span":null,"#.into(),
         r#""attestation":{"state":"not-available","reason":"runtimes are not attested"},"sandbox":null,"#
             .into(),
         r#""labels":[],"cache":null,"cost":null,"boundary":null},"#.into(),

@@ -24,6 +24,7 @@ mod pins;
 mod record;
 mod refusal;
 mod secret;
+mod span;
 mod stop;
 
 pub use answer::{Answer, Surface};
@@ -53,4 +54,5 @@ pub use record::{
 };
 pub use refusal::{Challenge, Refusal, RefusalKind};
 pub use secret::Secret;
+pub use span::{SpanId, Spans, TraceId};
 pub use stop::{Stop, StopFault, StopSource, StopSubject};

@@ -53,7 +53,8 @@ pub struct Outbound {
     pub id: RequestId,
     /// MCP method.
     pub method: Arc<str>,
-    /// HTTP headers that mirror the body (`Mcp-Method`, `Mcp-Name`, `Mcp-Param-*`); ignored on stdio.
+    /// HTTP headers that repeat what is in the body (`Mcp-Method`, `Mcp-Name`, `Mcp-Param-*`, trace context); nothing on
+    /// stdio and on HTTP+SSE.
     pub headers: Vec<(http::HeaderName, http::HeaderValue)>,
     /// How long to wait for the first and for each further message.
     pub idle_timeout: Duration,

@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt, net::IpAddr, sync::Arc};
 
 use serde::{Serialize, Serializer};
 
-use crate::{Caller, Channel, Commitment, ControlId, Digest, Finding, RefusalKind, ServerName};
+use crate::{Caller, Channel, Commitment, ControlId, Digest, Finding, RefusalKind, ServerName, Spans};
 
 /// Identifies a record: `<node>-<start>-<sequence>`, unique without coordination and sortable in one run.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -107,7 +107,7 @@ pub struct DecisionRecord {
     pub request: Option<Commitment>,
     /// Size of the request in bytes.
     pub request_bytes: u64,
-    /// W3C trace id, when the request carried a valid one.
+    /// W3C trace id: the one the request carried, else a new one where traces are exported.
     pub trace_id: Option<Arc<str>>,
     /// Digest of the policy set.
     pub policy: Option<Digest>,
@@ -124,6 +124,9 @@ pub struct DecisionRecord {
     pub context: CallContext,
     /// The decision.
     pub decision: Decision,
+    /// The spans it is told by where traces are exported. Not part of the record, which names their ids.
+    #[serde(skip)]
+    pub spans: Option<Arc<Spans>>,
 }
 
 /// What surrounds a call, as far as it was established when it was decided. What was not is `null`, or says why.
@@ -137,6 +140,8 @@ pub struct CallContext {
     pub catalogue: Option<Digest>,
     /// The caller's own span of `trace_id`.
     pub parent_span: Option<Arc<str>>,
+    /// The gateway's span, where traces are exported.
+    pub span: Option<Arc<str>>,
     /// What is known about what runs the server.
     pub attestation: Attestation,
     /// Digest of the boundaries the server runs in.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use portcullis_core::{
     Exchange, Link, Outbound, Refusal, RefusalKind,
-    wire::{Era, Patch, Response, json::Kind},
+    wire::{Document, Era, Patch, Response, json::Kind},
 };
 
 use crate::{
@@ -125,9 +125,13 @@ fn translated(resolved: &Resolved, link: &dyn Link, timing: Timing) -> Result<Ou
         (Era::Modern, Era::Legacy) => request::to_legacy(&call.request, rename)?,
         _ => request::unchanged(&call.request, rename)?,
     };
+    let body = carrying(resolved, body)?;
     let mirrored = mirrored.unwrap_or_else(|| Arc::from([]));
+    let own_headers = resolved.carried.as_ref().map_or(&[][..], |carried| &carried.headers);
     if body.as_ptr() != call.request.bytes().as_ptr() {
-        return outbound::outbound(body, version, &mirrored, timing);
+        let mut outbound = outbound::outbound(body, version, &mirrored, timing)?;
+        outbound.headers.extend_from_slice(own_headers);
+        return Ok(outbound);
     }
     // The client's own bytes: what was inspected is what is sent, and nothing is parsed twice.
     let headers = match version.era() {
@@ -142,6 +146,17 @@ fn translated(resolved: &Resolved, link: &dyn Link, timing: Timing) -> Result<Ou
         idle_timeout: timing.idle,
         total_timeout: timing.total,
     })
+}
+
+/// The body with the gateway's span in place of the client's, and without baggage that must not travel.
+fn carrying(resolved: &Resolved, body: Bytes) -> Result<Bytes, Refusal> {
+    let Some(carried) = &resolved.carried else { return Ok(body) };
+    let request = &resolved.call.request;
+    if body.as_ptr() == request.bytes().as_ptr() {
+        return carried.apply(request.document());
+    }
+    let document = Document::parse(body, &outbound::GENEROUS).map_err(|fault| broken(&fault.to_string()))?;
+    carried.apply(&document)
 }
 
 fn context(client: &Client, version: portcullis_core::wire::Version) -> request::Context<'_> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use portcullis_audit::{Digests, EventKind, Recorder};
+use portcullis_audit::{Digests, EventKind, Recorder, otel::Telemetry};
 use portcullis_core::{
     Caller, Channel, Clock, Finding, Link, LinkProfile, ListKind, Refusal, ServerName, wire::Era,
 };
@@ -93,6 +93,11 @@ impl Gateway {
     /// Wakes whoever holds something open when the configuration changes.
     pub(crate) fn changes(&self) -> Receiver<()> {
         self.changes.subscribe()
+    }
+
+    /// What is told of the records, when somebody is told.
+    pub fn telemetry(&self) -> Option<&Telemetry> {
+        self.audit.telemetry()
     }
 
     /// Whether the access of a caller has not been taken back meanwhile.

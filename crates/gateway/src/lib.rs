@@ -38,6 +38,7 @@ mod snapshot;
 mod stops;
 mod subscriptions;
 mod template;
+mod trace;
 mod trail;
 pub mod translate;
 pub mod upstream;

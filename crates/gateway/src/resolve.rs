@@ -20,6 +20,7 @@ use crate::{
     snapshot::{Server, Snapshot},
     stops::Admission,
     template,
+    trace::Carried,
 };
 
 /// A request with everything later steps need to know about it.
@@ -33,6 +34,8 @@ pub(crate) struct Resolved {
     pub route: Route,
     /// Its place among the calls that a stop ends.
     pub admission: Arc<Admission>,
+    /// What changes in what it says about its trace before its server sees it.
+    pub carried: Option<Arc<Carried>>,
 }
 
 impl AsRef<Call> for Resolved {
@@ -106,7 +109,7 @@ impl Gateway {
             target,
         };
         let admission = self.stops.admit(&call.caller, &call.target)?;
-        Ok(Resolved { call, client, route, admission })
+        Ok(Resolved { call, client, route, admission, carried: None })
     }
 
     fn local_target(&self, snapshot: &Snapshot, inbound: &Inbound, item: Item) -> Result<Target, Refusal> {

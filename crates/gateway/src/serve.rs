@@ -15,6 +15,7 @@ use crate::{
     resolve::Resolved,
     session::{InFlight, Session},
     snapshot::Snapshot,
+    trace::{Around, Trace},
     trail::Trail,
 };
 
@@ -50,13 +51,20 @@ impl Gateway {
                 return self.answered(snapshot, &inbound, response, trail).await;
             }
         };
-        trail.request(&request);
+        let around = Around {
+            headers: inbound.headers.as_ref(),
+            telling: self.audit.tells_spans(),
+            listed: &snapshot.settings.baggage,
+            now_ms: cx.now_ms,
+        };
+        trail.request(&request, Trace::of(&request, &around));
         self.stops.check_caller(&inbound.caller)?;
         let mut inflight = begin(&inbound, &request)?;
         let (mut findings, mut is_edited) = (Vec::new(), false);
         let mut resolved = self.resolve(snapshot, &inbound, request, cx.now_ms).await?;
         loop {
             trail.resolved(&resolved);
+            resolved.carried = trail.carried();
             let schema = resolved.schema().cloned();
             let permitted = self.permit(snapshot, resolved, cx).await?;
             let policies = permitted.policies();

@@ -82,6 +82,8 @@ pub struct Settings {
     pub input_rounds: u8,
     /// Calls waiting for input at the same time.
     pub parked_calls: usize,
+    /// Keys of baggage that may travel on to servers (control LOG-03).
+    pub baggage: Arc<[Arc<str>]>,
 }
 
 impl Default for Settings {
@@ -95,6 +97,7 @@ impl Default for Settings {
             input_wait_ms: 5 * 60 * 1000,
             input_rounds: 16,
             parked_calls: 1_000,
+            baggage: Arc::from([]),
         }
     }
 }

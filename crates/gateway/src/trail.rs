@@ -7,12 +7,19 @@ use portcullis_audit::Recorder;
 use portcullis_core::{
     CallContext, Caller, Channel, ControlId, ControlRun, Decision, DecisionRecord, Digest, Finding, Item,
     Refusal, RunState, ServerName, Target,
-    wire::{DecodeError, Request, RequestId, Version, meta::TraceContext},
+    wire::{DecodeError, Request, RequestId, Version},
 };
 
 use portcullis_inspect::data::masked;
 
-use crate::{inbound::Inbound, reply::Reader, resolve::Resolved, serve, snapshot::Snapshot};
+use crate::{
+    inbound::Inbound,
+    reply::Reader,
+    resolve::Resolved,
+    serve,
+    snapshot::Snapshot,
+    trace::{Carried, Trace},
+};
 
 /// Facts in the order they become known.
 pub(crate) struct Trail {
@@ -25,8 +32,7 @@ pub(crate) struct Trail {
     id: Option<RequestId>,
     method: Option<Arc<str>>,
     target: Option<Target>,
-    trace_id: Option<Arc<str>>,
-    parent_span: Option<Arc<str>>,
+    trace: Trace,
     peer: Option<IpAddr>,
     session: Option<Arc<str>>,
     catalogue: Option<Digest>,
@@ -46,8 +52,7 @@ impl Trail {
             id: None,
             method: None,
             target: None,
-            trace_id: None,
-            parent_span: None,
+            trace: Trace::default(),
             peer: inbound.peer,
             session: inbound.session.as_ref().map(|session| session.id.clone()),
             catalogue: None,
@@ -60,12 +65,15 @@ impl Trail {
         serve::unreadable(error)
     }
 
-    pub(crate) fn request(&mut self, request: &Request) {
+    pub(crate) fn request(&mut self, request: &Request, trace: Trace) {
         self.id = Some(request.id().clone());
         self.named(request.method());
-        let trace = request.meta().and_then(|meta| TraceContext::read(meta).ok());
-        self.trace_id = trace.as_ref().and_then(|trace| part(trace, 1));
-        self.parent_span = trace.as_ref().and_then(|trace| part(trace, 2));
+        self.trace = trace;
+    }
+
+    /// What of the request's trace goes on to its server.
+    pub(crate) fn carried(&self) -> Option<Arc<Carried>> {
+        self.trace.carried.clone()
     }
 
     /// A method name, cut so that a hostile one cannot fill the log.
@@ -111,7 +119,8 @@ impl Trail {
             _ => controls.iter().chain(isolation).chain(&self.view).cloned().collect(),
         };
         let record = self.record(recorder, snapshot, controls, Decision::Allow { policies });
-        DecisionRecord { findings: findings.to_vec(), ..record }
+        let findings = findings.iter().cloned().chain(self.trace.finding()).collect();
+        DecisionRecord { findings, ..record }
     }
 
     pub(crate) fn refused(
@@ -148,7 +157,7 @@ impl Trail {
             definition: target.and_then(|t| t.definition),
             request: Some(recorder.commit(&self.body)),
             request_bytes: u64::try_from(self.body.len()).unwrap_or(u64::MAX),
-            trace_id: self.trace_id.clone(),
+            trace_id: self.trace.id(),
             policy: Some(snapshot.authoriser.digest()),
             config: Some(snapshot.config_digest),
             controls_digest: Some(snapshot.inspector.digest()),
@@ -158,10 +167,12 @@ impl Trail {
                 peer: self.peer,
                 session: self.session.as_ref().map(|id| recorder.commit(id.as_bytes())),
                 catalogue: self.catalogue,
-                parent_span: self.parent_span.clone(),
+                parent_span: self.trace.parent(),
+                span: self.trace.span(),
                 ..CallContext::default()
             },
             decision,
+            spans: self.trace.spans.clone(),
         }
     }
 }
@@ -190,11 +201,6 @@ fn bare(uri: &str) -> String {
     if query { format!("{bare}?[redacted]") } else { bare }
 }
 
-/// A field of a valid `traceparent`: 1 is the trace, 2 the caller's span.
-fn part(trace: &TraceContext<'_>, number: usize) -> Option<Arc<str>> {
-    trace.traceparent.as_ref()?.split('-').nth(number).map(Arc::from)
-}
-
 /// What the gateway says about a request it could not even tell apart from noise.
 pub(crate) fn anonymous(channel: Channel, refusal: &Refusal) -> DecisionRecord {
     DecisionRecord {
@@ -221,6 +227,7 @@ pub(crate) fn anonymous(channel: Channel, refusal: &Refusal) -> DecisionRecord {
             control: refusal.control(),
             detail: refusal.detail().to_owned(),
         },
+        spans: None,
     }
 }
 

@@ -270,6 +270,7 @@ impl Resolved {
             call,
             client: self.client.clone(),
             admission: self.admission.clone(),
+            carried: self.carried.clone(),
             route: Route::Server { server: server.clone(), entry: Some(narrow.broad.clone()), rename: None },
         }))
     }

@@ -7,6 +7,7 @@
 //! | [`journal`] | the record an upstream keeps of each message before it handles it, and the reader tests wait on |
 //! | [`bed`] | where `scripts/testbed` put Node, the npm packages and the Python environment |
 //! | [`gateway`] | the real program `portcullis` with a configuration of the test's own, and the log it writes |
+//! | [`collector`] | what a collector of telemetry is sent |
 //! | [`egress`] | the real program as a proxy on the way out |
 //! | [`names`] | a name server that says what a test wants it to say |
 //! | [`token_server`] | an authorization server and a secret store that answer as a test says |
@@ -22,6 +23,7 @@
 )]
 
 pub mod bed;
+pub mod collector;
 pub mod egress;
 pub mod fixture;
 pub mod gateway;

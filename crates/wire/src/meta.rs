@@ -9,7 +9,9 @@ use crate::version::Version;
 
 mod trace;
 
-pub use trace::{TraceContext, is_baggage, is_traceparent, is_tracestate};
+pub use trace::{
+    ListedBaggage, TraceContext, TraceParent, is_baggage, is_traceparent, is_tracestate, listed_baggage,
+};
 
 /// Version of a request (2026-07-28, required).
 pub const PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";

@@ -18,6 +18,7 @@ mod server;
 mod setting;
 pub(crate) mod sources;
 mod spelling;
+pub mod telemetry;
 pub(crate) mod tree;
 pub mod watch;
 mod word_table;
@@ -42,6 +43,7 @@ pub use problem::{Problem, Report, Severity};
 pub use section::{Admin, Fsync, Gateway, Limits, Policy, Protocol, Schemas, StopSwitch};
 pub use server::{Command, Reach, Remote, Sandbox, Server, Transport};
 pub use setting::{Applies, Settled};
+pub use telemetry::{Collector, OtlpProtocol, Telemetry};
 pub use tree::Position;
 
 /// A configuration in which every setting is right and goes with the others.
@@ -67,6 +69,8 @@ pub struct Config {
     pub limits: Limits,
     /// Where records go.
     pub audit: Audit,
+    /// What is told of records as they are made.
+    pub telemetry: Telemetry,
     /// What definitions are compared with.
     pub pins: Pins,
     /// Who may do what.

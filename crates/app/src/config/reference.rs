@@ -14,6 +14,7 @@ use super::{
     },
     server::ServerSection,
     setting::{Applies, Section, Setting},
+    telemetry::TelemetrySection,
 };
 
 /// A section for the writers of documents.
@@ -42,6 +43,7 @@ pub(super) const SECTIONS: &[Declared] = &[
     declared::<Protocol>("protocol"),
     declared::<Limits>("limits"),
     declared::<AuditSection>("audit"),
+    declared::<TelemetrySection>("telemetry"),
     declared::<PinsSection>("pins"),
     declared::<StopSwitch>("stop"),
     declared::<ServerSection>(SERVER),

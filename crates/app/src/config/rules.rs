@@ -6,7 +6,7 @@ use portcullis_core::Digest;
 use portcullis_inspect::{detect::ContentPolicy, pins::Trust};
 
 use super::{
-    Audit, Auth, Config, Data, Issuer, Loaded, Oauth, Parameter, Pins, Reach, Server, Source, Tls,
+    Audit, Auth, Config, Data, Issuer, Loaded, Oauth, Parameter, Pins, Reach, Server, Source, Telemetry, Tls,
     TransparencyConfig,
     content::ContentSection,
     credential::{self, Credential},
@@ -21,13 +21,25 @@ use super::{
     server,
     setting::{Applies, Origin, Section as _, Setting, Table, Walk},
     sources,
+    telemetry::TelemetrySection,
     tree::{Language, Position},
 };
 use crate::clients;
 
 /// The sections, besides `server`.
 pub(super) const SECTIONS: &[&str] = &[
-    "gateway", "tls", "admin", "auth", "limits", "audit", "pins", "policy", "content", "schemas", "protocol",
+    "gateway",
+    "tls",
+    "admin",
+    "auth",
+    "limits",
+    "audit",
+    "telemetry",
+    "pins",
+    "policy",
+    "content",
+    "schemas",
+    "protocol",
     "stop",
 ];
 
@@ -50,6 +62,7 @@ struct Draft {
     revocations: Option<PathBuf>,
     limits: Option<Limits>,
     audit: Option<Audit>,
+    telemetry: Option<Telemetry>,
     pins: Option<PinsSection>,
     policy: Option<Policy>,
     content: Option<ContentPolicy>,
@@ -100,6 +113,7 @@ fn read_sections(walk: &mut Walk<'_>, root: &Table<'_>) -> Draft {
     let issuers = issuer::read_all(walk, root);
     let limits = walk.section(root, "limits");
     let audit = walk.section::<AuditSection>(root, "audit");
+    let telemetry = walk.section::<TelemetrySection>(root, "telemetry");
     let (content, data) = read_content(walk, root);
     Draft {
         gateway,
@@ -110,6 +124,7 @@ fn read_sections(walk: &mut Walk<'_>, root: &Table<'_>) -> Draft {
         credentials: credential::read_all(walk, root),
         limits,
         audit: audit.and_then(|section| settle_audit(walk, section)),
+        telemetry: telemetry.map(|section| section.settle(walk)),
         pins: walk.section(root, "pins"),
         policy: walk.section(root, "policy"),
         content: content.map(|section| section.settle(walk)),
@@ -154,6 +169,7 @@ impl Draft {
             limits: self.limits?,
             pins: pins(self.pins?, &audit.file),
             audit,
+            telemetry: self.telemetry?,
             policy: self.policy?,
             content: self.content?,
             data: self.data?,

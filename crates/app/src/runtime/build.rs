@@ -224,6 +224,7 @@ fn settings(config: &Config) -> Settings {
             per_principal: limits.sessions_per_principal,
             idle_ms: u64::try_from(limits.idle_seconds.as_millis()).unwrap_or(u64::MAX),
         },
+        baggage: config.telemetry.baggage.iter().map(|key| key.as_str().into()).collect(),
         ..Settings::default()
     }
 }

@@ -20,6 +20,7 @@ use crate::{
     config::Config,
     exit::{Exit, Failure, Outcome},
     printer::Printer,
+    telemetry,
 };
 
 /// Interval of comments on an idle stream.
@@ -185,6 +186,7 @@ impl Gauges for Status {
                 ("portcullis_log_failures", "Failed attempts to write the tree", tree.failures.get()),
             ]);
         }
+        gauges.extend(telemetry::gauges(self.gateway.telemetry()));
         self.gateway.metrics.render(&gauges)
     }
 

@@ -11,7 +11,9 @@ mod switch;
 
 use std::{sync::Arc, time::Duration};
 
-use portcullis_audit::{CommitmentKey, Digests, EventKind, JsonLines, Recorder, RecorderOptions};
+use portcullis_audit::{
+    CommitmentKey, Digests, EventKind, JsonLines, Recorder, RecorderOptions, otel::Telemetry,
+};
 use portcullis_core::{Clock, RunState, Sink, SystemClock};
 use portcullis_gateway::{
     Gateway, Snapshot,
@@ -28,6 +30,7 @@ use crate::{
     pins::{self, PinFiles},
     printer::Printer,
     stops::StopDirectory,
+    telemetry::{self, telling},
 };
 use build::Builder;
 pub(crate) use build::node_name;
@@ -62,7 +65,8 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 async fn run(deployment: Deployment, door: Door, printer: &Printer) -> Outcome {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let logs = Logs::open(&deployment.config, &clock)?;
-    let recorder = recorder(&deployment, logs.lines.clone(), &clock)?;
+    let (telemetry, exporter) = telling(&deployment);
+    let recorder = recorder(&deployment, logs.lines.clone(), telemetry, &clock)?;
     let launcher = ProcessLauncher::new()
         .map_err(|e| Failure::new(Exit::Usage, format!("servers could not be supervised: {e}")))?;
     let gates = Gates::new(Arc::new(RecordedEgress::new(recorder.clone())), clock.clone());
@@ -82,6 +86,7 @@ async fn run(deployment: Deployment, door: Door, printer: &Printer) -> Outcome {
     let decisions = tokio::spawn(pins::follow(pins, gateway.clone(), stop.clone()));
     let signals = tokio::spawn(stop_on_signal(stop.clone()));
     tokio::spawn(logs.clone().watch(recorder.clone(), stop.clone()));
+    let exporting = exporter.and_then(|exporter| telemetry::start(exporter, &deployment, &recorder));
     let outcome = match door {
         Door::Stdio => pipes(&gateway, &deployment, &stop).await,
         Door::Http => http::serve(&gateway, &builder, deployment, &logs, &switch, &stop, printer).await,
@@ -93,6 +98,9 @@ async fn run(deployment: Deployment, door: Door, printer: &Printer) -> Outcome {
     signals.abort();
     // An event that cannot be written cannot be helped any more.
     let _ = recorder.event_durable(EventKind::Stopped, None, "stopped in order".to_owned()).await;
+    if let Some(exporting) = exporting {
+        exporting.finish().await;
+    }
     logs.shutdown()?;
     outcome
 }
@@ -100,6 +108,7 @@ async fn run(deployment: Deployment, door: Door, printer: &Printer) -> Outcome {
 fn recorder(
     deployment: &Deployment,
     log: Arc<JsonLines>,
+    telemetry: Option<Telemetry>,
     clock: &Arc<dyn Clock>,
 ) -> Result<Recorder, Failure> {
     let sink: Arc<dyn Sink> = log;
@@ -108,6 +117,7 @@ fn recorder(
     })?;
     let options = RecorderOptions {
         commitment_key: Some(Arc::new(key)),
+        telemetry,
         withhold_on_failed_outcome: deployment.config.audit.withhold_on_failed_outcome,
         ..RecorderOptions::new(build::node_name())
     };

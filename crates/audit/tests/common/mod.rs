@@ -51,6 +51,7 @@ pub fn allowed() -> DecisionRecord {
         findings: Vec::new(),
         context: portcullis_core::CallContext::default(),
         decision: Decision::Allow { policies: ["p1".into()].into() },
+        spans: None,
     }
 }
 

@@ -58,7 +58,7 @@ async fn records_hold_commitments_and_no_canaries() {
     let context = &last.value()["context"];
     assert_eq!((&context["session"], &context["peer"]), (&json!(session_id), &json!("127.0.0.1")));
     assert!(context["catalogue"].as_str().is_some_and(|it| it.starts_with("sha256:")), "{context}");
-    for absent in ["sandbox", "cache", "cost", "boundary", "parent_span"] {
+    for absent in ["sandbox", "cache", "cost", "boundary", "parent_span", "span"] {
         assert!(context.get(absent).is_some_and(serde_json::Value::is_null), "{absent} in {context}");
     }
     let written = fs::read_to_string(gateway.log()).unwrap();

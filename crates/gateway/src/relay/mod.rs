@@ -94,6 +94,9 @@ impl Relay {
             return self.resume(parked).await;
         }
         let sent = forward::send(&self.gateway, &self.cleared, &self.server).await?;
+        if let Some(ticket) = &mut self.ticket {
+            ticket.sent(sent.link.info().version.as_str());
+        }
         self.link = Some(sent.link);
         self.exchange = Some(sent.exchange);
         Ok(())
@@ -243,6 +246,10 @@ impl Relay {
             (Era::Modern, Some(code)) => reply::status_of_error(code),
             _ => 200,
         };
+        let failed = response.result().and_then(|it| it.get("isError")?.as_bool()) == Some(true);
+        if let (Some(ticket), true) = (&mut self.ticket, error.is_some() || failed) {
+            ticket.answered_with(error);
+        }
         self.end(outcome, len(&body)).await?;
         Ok(Step::Deliver(Delivery::Final(Answered { status, body })))
     }

@@ -1,6 +1,6 @@
 //! W3C Trace Context and Baggage inside `_meta`.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use super::{BAGGAGE, MetaError, TRACEPARENT, TRACESTATE, text};
 use crate::json::Node;
@@ -9,9 +9,8 @@ use crate::json::Node;
 const MAX_TRACESTATE_MEMBERS: usize = 32;
 /// Longest `tracestate` accepted. The standard asks for at least 512.
 const MAX_TRACESTATE: usize = 8192;
-/// Longest `baggage` accepted, in bytes and members; the standard asks for at least this much.
-const MAX_BAGGAGE: usize = 8192;
-const MAX_BAGGAGE_MEMBERS: usize = 64;
+/// Longest `baggage` that [`listed_baggage`] passes on, in bytes. Values that are useful to a server are short.
+const MAX_PASSED: usize = 1024;
 
 /// Where a message belongs in a distributed trace. Values are checked for form, nothing else.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,6 +55,81 @@ pub fn is_traceparent(value: &str) -> bool {
     version != "ff" && set(trace) && set(span) && (version != "00" || rest.is_none())
 }
 
+/// A `traceparent` taken apart, and as this build writes one: version 00.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TraceParent {
+    /// The trace.
+    pub trace: [u8; 16],
+    /// The sender's span in it.
+    pub span: [u8; 8],
+    /// Whether the sender says that it records its spans.
+    pub sampled: bool,
+}
+
+impl TraceParent {
+    /// Reads a `traceparent` of any version.
+    pub fn parse(value: &str) -> Option<Self> {
+        if !is_traceparent(value) {
+            return None;
+        }
+        let mut fields = value.split('-').skip(1);
+        let trace = bytes_of_hex(fields.next()?)?;
+        let span = bytes_of_hex(fields.next()?)?;
+        let [flags] = bytes_of_hex(fields.next()?)?;
+        Some(Self { trace, span, sampled: flags & 1 == 1 })
+    }
+}
+
+impl fmt::Display for TraceParent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("00-")?;
+        self.trace.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+        f.write_str("-")?;
+        self.span.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+        write!(f, "-0{}", u8::from(self.sampled))
+    }
+}
+
+/// Exactly `N` bytes in hexadecimal digits.
+fn bytes_of_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    let mut digits = text.chars().map(|digit| digit.to_digit(16).and_then(|digit| u8::try_from(digit).ok()));
+    for byte in &mut bytes {
+        *byte = digits.next()?? << 4 | digits.next()??;
+    }
+    digits.next().is_none().then_some(bytes)
+}
+
+/// The part of a `baggage` that may travel on, and how many members stay behind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListedBaggage {
+    /// What may travel on; none when nothing may.
+    pub passed: Option<String>,
+    /// Members that may not: not listed, or beyond 1024 bytes in all. A value that is no baggage is one member.
+    pub dropped: usize,
+}
+
+/// Keeps the members of a `baggage` whose keys are in `listed`, with their properties, up to 1024 bytes.
+pub fn listed_baggage<S: AsRef<str>>(value: &str, listed: &[S]) -> ListedBaggage {
+    if !is_baggage(value) {
+        return ListedBaggage { passed: None, dropped: 1 };
+    }
+    let (mut passed, mut dropped) = (String::new(), 0_usize);
+    for member in value.split(',').map(trim) {
+        let key = member.split(['=', ';']).next().map(trim).unwrap_or_default();
+        let fits = passed.len().saturating_add(member.len()) < MAX_PASSED;
+        if fits && listed.iter().any(|listed| listed.as_ref() == key) {
+            if !passed.is_empty() {
+                passed.push(',');
+            }
+            passed.push_str(member);
+        } else {
+            dropped = dropped.saturating_add(1);
+        }
+    }
+    ListedBaggage { passed: Some(passed).filter(|passed| !passed.is_empty()), dropped }
+}
+
 /// Whether `value` is a `tracestate` (Trace Context section 3.3).
 pub fn is_tracestate(value: &str) -> bool {
     if value.len() > MAX_TRACESTATE {
@@ -88,18 +162,17 @@ fn is_state_value(value: &str) -> bool {
         && value.bytes().all(|b| matches!(b, b' '..=b'~') && b != b'=')
 }
 
-/// Whether `value` is a `baggage` string (W3C Baggage section 3.3.1).
+/// Whether `value` is a `baggage` string (W3C Baggage section 3.3.1), of any length: too much of it is no reason to
+/// refuse a request, see [`listed_baggage`].
 pub fn is_baggage(value: &str) -> bool {
-    value.len() <= MAX_BAGGAGE
-        && value.split(',').count() <= MAX_BAGGAGE_MEMBERS
-        && value.split(',').all(|member| {
-            let mut parts = member.split(';');
-            parts.next().and_then(|pair| pair.split_once('=')).is_some_and(|(key, value)| is_pair(key, value))
-                && parts.all(|property| match property.split_once('=') {
-                    Some((key, value)) => is_pair(key, value),
-                    None => is_token(trim(property)),
-                })
-        })
+    value.split(',').all(|member| {
+        let mut parts = member.split(';');
+        parts.next().and_then(|pair| pair.split_once('=')).is_some_and(|(key, value)| is_pair(key, value))
+            && parts.all(|property| match property.split_once('=') {
+                Some((key, value)) => is_pair(key, value),
+                None => is_token(trim(property)),
+            })
+    })
 }
 
 fn is_pair(key: &str, value: &str) -> bool {

@@ -156,11 +156,44 @@ fn trace_values_have_their_formats() {
         ("k k=v", false),
         ("k=v;", false),
         ("k=\u{e9}", false),
-        (&many(64), true),
-        (&many(65), false),
+        (&many(65), true),
     ] {
         assert_eq!(meta::is_baggage(value), valid, "`{value}`");
     }
     let document = Document::parse(Bytes::from_static(br#"{"traceparent":5}"#), &Limits::default()).unwrap();
     assert_eq!(TraceContext::read(document.root()), Err(MetaError::Invalid(meta::TRACEPARENT)));
+}
+
+#[test]
+fn a_traceparent_is_read_and_written_again() {
+    let ids = "0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331";
+    for (value, written) in [
+        (format!("00-{ids}-01"), Some(format!("00-{ids}-01"))),
+        (format!("00-{ids}-00"), Some(format!("00-{ids}-00"))),
+        (format!("cc-{ids}-03-later"), Some(format!("00-{ids}-01"))),
+        (format!("00-{ids}"), None),
+        (String::new(), None),
+    ] {
+        assert_eq!(meta::TraceParent::parse(&value).map(|parent| parent.to_string()), written, "`{value}`");
+    }
+}
+
+#[test]
+fn only_listed_baggage_travels_on() {
+    let long = format!("allowed={}", "x".repeat(64 * 1024));
+    let many = (0..100).map(|n| format!("allowed={n:040}")).collect::<Vec<_>>().join(",");
+    for (value, passed, dropped) in [
+        ("tenant_id=a,user=alice,allowed=1", Some("allowed=1"), 2),
+        ("allowed=1;ttl=5 , other = 2", Some("allowed=1;ttl=5,other = 2"), 0),
+        ("Allowed=1,allowedx=1,user=allowed", None, 3),
+        (long.as_str(), None, 1),
+        ("allowed", None, 1),
+        ("", None, 1),
+    ] {
+        let listed = meta::listed_baggage(value, &["allowed", "other"]);
+        assert_eq!((listed.passed.as_deref(), listed.dropped), (passed, dropped), "{value:.60}");
+    }
+    let listed = meta::listed_baggage(&many, &["allowed"]);
+    assert!(listed.passed.is_some_and(|passed| passed.len() <= 1024));
+    assert_eq!(meta::listed_baggage("a=1", &[""; 0]), meta::ListedBaggage { passed: None, dropped: 1 });
 }

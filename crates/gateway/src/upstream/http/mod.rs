@@ -28,8 +28,10 @@ use std::sync::Arc;
 use portcullis_core::{BoxFuture, Link, LinkProfile, Upstream, UpstreamError};
 use tokio::{sync::Semaphore, time::timeout};
 
-pub use self::client::HttpConfigError;
+pub use hyper_rustls::HttpsConnector;
+
 use self::{client::HttpClient, probe::Legacy};
+pub use self::{client::HttpConfigError, tls::https};
 use super::{
     config::{Endpoint, HttpMode, ServerConfig},
     era::Remembered,

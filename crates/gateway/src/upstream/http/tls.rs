@@ -1,6 +1,6 @@
 //! TLS towards servers.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -8,6 +8,22 @@ use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 
 use super::client::HttpConfigError;
+
+/// A connector as the one to servers is, for what the gateway itself sends elsewhere. `ca_file` holds authorities
+/// trusted besides the system's.
+///
+/// # Errors
+/// [`HttpConfigError`] when there is nobody to trust, or TLS cannot be set up.
+pub fn https(
+    tls: bool,
+    ca_file: Option<&Path>,
+    connect_timeout: Duration,
+) -> Result<HttpsConnector<HttpConnector>, HttpConfigError> {
+    let mut tcp = HttpConnector::new();
+    tcp.set_nodelay(true);
+    tcp.set_connect_timeout(Some(connect_timeout));
+    connector(tcp, tls, ca_file)
+}
 
 /// A connector for `http` and `https`. `ca_file` holds authorities trusted besides the system's.
 pub(super) fn connector(

@@ -35,6 +35,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::{HeaderName, HeaderValue};
 use parking_lot::Mutex;
 use portcullis_core::{BoxFuture, Exchange, Outbound, Replier, UpstreamError};
 use portcullis_wire::{Method, Version, json::Limits};
@@ -74,6 +75,8 @@ pub(crate) trait Outlet: Send + Sync {
 /// A message on its way out.
 pub(crate) struct Parcel {
     pub(crate) message: Bytes,
+    /// HTTP headers that go with it.
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     /// Set for a request.
     pub(crate) request: Option<Opened>,
     /// When there has to be room for the message.
@@ -308,7 +311,8 @@ impl Mux {
         };
         let exchange = MuxExchange::new(self.clone(), number, patience, &entry, inbox, last);
         table.insert(number, entry);
-        Ok((exchange, Parcel { message, request: Some(opened), deadline: patience.deadline() }))
+        let headers = outbound.headers.clone();
+        Ok((exchange, Parcel { message, headers, request: Some(opened), deadline: patience.deadline() }))
     }
 
     /// The caller has let go of a request: the server is told, unless that is not allowed.
@@ -328,7 +332,7 @@ const NOTICE_PATIENCE: Duration = Duration::from_secs(30);
 impl Parcel {
     /// A notification or a response.
     fn notice(message: Bytes) -> Self {
-        Self { message, request: None, deadline: Instant::now() + NOTICE_PATIENCE }
+        Self { message, headers: Vec::new(), request: None, deadline: Instant::now() + NOTICE_PATIENCE }
     }
 }
 

@@ -85,10 +85,11 @@ impl Posts {
     }
 
     async fn send(&self, parcel: Parcel) -> Result<(), UpstreamError> {
-        let Parcel { message, request, deadline } = parcel;
+        let Parcel { message, headers, request, deadline } = parcel;
         let total = deadline.saturating_duration_since(tokio::time::Instant::now());
         let patience = Patience::new(request.as_ref().map_or(total, |opened| opened.idle), total);
-        let post = self.session.sign(self.session.client.post(message));
+        let mut post = self.session.sign(self.session.client.post(message));
+        post.headers_mut().extend(headers);
         let response = patience.wait(self.session.client.send(post)).await??;
         if request.as_ref().is_some_and(|opened| opened.method == Method::Initialize) {
             self.session.adopt(response.headers().get(SESSION_ID))?;
