@@ -84,7 +84,7 @@ fn release(size: usize) -> Box<dyn FnMut()> {
     Box::new(move || {
         let message = decode_one(bytes.clone(), &inspector.limits().response).unwrap();
         let answer = Answer { server: Some(server.clone()), surface: Surface::Result, message };
-        drop(black_box(inspector.response(answer, &NOW).unwrap()));
+        drop(black_box(inspector.response(answer, None, &NOW).unwrap()));
     })
 }
 
