@@ -66,7 +66,10 @@ impl Stage {
             fs::create_dir_all(directory.join(part)).unwrap();
         }
         let directory = directory.canonicalize().unwrap();
-        fs::copy(RIG, directory.join("rig")).unwrap();
+        // By another process: what this one has open for writing, a program that another test starts meanwhile
+        // inherits, and a file that somebody may write to cannot be run.
+        let copied = Command::new("cp").arg(RIG).arg(directory.join("rig")).status().unwrap();
+        assert!(copied.success());
         for file in ["outside/secret", "readable/file", "readable/other"] {
             fs::write(directory.join(file), SECRET).unwrap();
         }
