@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 
-use portcullis_core::{Boundary, ControlId, ControlRun, RunState, ServerName};
+use portcullis_core::{Boundary, ControlId, ControlRun, Digest, RunState, ServerName};
 use portcullis_sandbox::{Asked, Plan, control_groups, infer};
 
-use crate::compose::{Fetched, Upstream};
+use crate::{
+    compose::{Fetched, Upstream},
+    proofs::Proofs,
+};
 
 /// A command as it will be started.
 pub(crate) struct Confined {
@@ -16,7 +19,7 @@ pub(crate) struct Confined {
 }
 
 enum Settled {
-    Contained { plan: Box<Plan>, groups: Option<&'static str> },
+    Contained { plan: Box<Plan>, groups: Option<&'static str>, proof: Digest },
     Refused(String),
     DangerNone,
 }
@@ -43,16 +46,18 @@ pub(crate) fn confine(server: &Upstream) -> Option<Confined> {
         egress: sandbox.egress.clone(),
         danger_host_network: sandbox.danger_host_network,
     };
-    Some(match infer(&asked) {
-        Ok(inferred) => Confined {
+    let proved = infer(&asked).map_err(|fault| fault.to_string()).and_then(|inferred| {
+        let proof = Proofs::of_user().settle(&inferred.plan)?;
+        Ok((inferred, proof))
+    });
+    Some(match proved {
+        Ok((inferred, proof)) => Confined {
             program: inferred.program,
             args: inferred.args,
             boundary: Boundary::Plan(inferred.plan.to_text().into()),
-            settled: Settled::Contained { plan: Box::new(inferred.plan), groups: control_groups() },
+            settled: Settled::Contained { plan: Box::new(inferred.plan), groups: control_groups(), proof },
         },
-        Err(fault) => {
-            as_written(Boundary::Unsettled(fault.to_string().into()), Settled::Refused(fault.to_string()))
-        }
+        Err(reason) => as_written(Boundary::Unsettled(reason.as_str().into()), Settled::Refused(reason)),
     })
 }
 
@@ -60,7 +65,7 @@ impl Confined {
     /// For the user, before the server is started.
     pub(crate) fn described(&self, name: &ServerName) -> String {
         match &self.settled {
-            Settled::Contained { plan, groups } => {
+            Settled::Contained { plan, groups, .. } => {
                 let unlimited =
                     if groups.is_none() { "\nmemory and processor time are not limited here" } else { "" };
                 format!("`{name}` runs in a sandbox and\n{plan}{unlimited}")
@@ -76,11 +81,15 @@ impl Confined {
     /// For every record of what it is asked.
     pub(crate) fn run(&self) -> ControlRun {
         let (state, reason) = match &self.settled {
-            Settled::Contained { plan, groups } => {
+            Settled::Contained { plan, groups, proof } => {
                 let groups = groups.unwrap_or("none: memory and processor time are not limited");
                 let network = weakened(plan);
                 let state = if network.is_empty() { RunState::Ran } else { RunState::Degraded };
-                (state, format!("{network}kernel tier, plan {}, control groups {groups}", plan.digest()))
+                let plan = plan.digest();
+                (
+                    state,
+                    format!("{network}kernel tier, plan {plan}, self-test {proof}, control groups {groups}"),
+                )
             }
             Settled::Refused(reason) => (RunState::Degraded, format!("not started: {reason}")),
             Settled::DangerNone => {

@@ -14,6 +14,7 @@ mod exit;
 mod files;
 mod pins;
 mod printer;
+mod proofs;
 mod runtime;
 mod stops;
 mod telemetry;
@@ -23,11 +24,14 @@ mod views;
 
 use std::process::ExitCode;
 
+use portcullis_sandbox::{selftest, supervise};
+
 /// Runs the command line this process was started with.
 pub fn main() -> ExitCode {
-    // A supervisor has to be single-threaded and must not read anything, so this comes before all else.
-    if std::env::args_os().nth(1).is_some_and(|first| first == portcullis_sandbox::supervise::SUBCOMMAND) {
-        return portcullis_sandbox::supervise::main();
+    // These have to be single-threaded and must not read anything, so this comes before all else.
+    match std::env::args_os().nth(1).as_ref().and_then(|first| first.to_str()) {
+        Some(supervise::SUBCOMMAND) => supervise::main(),
+        Some(selftest::SUBCOMMAND) => selftest::main(),
+        _ => cli::main().into(),
     }
-    cli::main().into()
 }

@@ -259,7 +259,7 @@ async fn last_word(reports: &mut Reports) -> Option<Exit> {
     loop {
         match Report::parse(&reports.next_line().await.ok()??)? {
             Report::Ended(exit) => return Some(exit),
-            Report::Started(_) => {}
+            Report::Started(_) | Report::Probed(_) => {}
             Report::Failed(_) | Report::Unmet { .. } => return None,
         }
     }

@@ -35,6 +35,7 @@ mod order;
 mod plan;
 mod process_table;
 mod report;
+pub mod selftest;
 mod stderr;
 mod strays;
 pub mod supervise;

@@ -2,6 +2,8 @@
 
 use portcullis_core::Exit;
 
+use crate::selftest::Probed;
+
 /// One line from the supervisor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Report {
@@ -16,6 +18,8 @@ pub(crate) enum Report {
         /// Why not.
         reason: String,
     },
+    /// What came of one attempt of a self-test.
+    Probed(Probed),
     /// The server has ended and so has all it started.
     Ended(Exit),
 }
@@ -33,6 +37,8 @@ impl Report {
             Self::Unmet { boundary, reason } => {
                 format!("unmet {boundary} {}\n", reason.replace('\n', " "))
             }
+            // Strings only: this cannot fail, and what cannot be read ends the test.
+            Self::Probed(probed) => format!("probed {}\n", serde_json::to_string(probed).unwrap_or_default()),
             Self::Ended(Exit::Code(code)) => format!("code {code}\n"),
             Self::Ended(Exit::Signal(signal)) => format!("signal {signal}\n"),
             Self::Ended(Exit::Unknown) => "unknown \n".to_owned(),
@@ -48,6 +54,7 @@ impl Report {
                 let (boundary, reason) = rest.split_once(' ')?;
                 Self::Unmet { boundary: boundary.to_owned(), reason: reason.to_owned() }
             }
+            "probed" => Self::Probed(serde_json::from_str(rest).ok()?),
             "code" => Self::Ended(Exit::Code(rest.parse().ok()?)),
             "signal" => Self::Ended(Exit::Signal(rest.parse().ok()?)),
             "unknown" => Self::Ended(Exit::Unknown),

@@ -86,6 +86,17 @@ pub(crate) fn fork_into(
     Ok((pid, ours))
 }
 
+/// Makes a system call whose arguments are all 0. Only for calls that the kernel then refuses, or that have no effect on
+/// this process but one it can end with.
+pub(crate) fn call_with_nothing(number: i64) -> io::Result<()> {
+    /// As wide as an argument is: of a narrower one that is passed on the stack, the rest is not 0.
+    const NOTHING: i64 = 0;
+    // SAFETY: every pointer the call could take is null, which the kernel refuses or takes for absent, so no memory is
+    // read or written, and no number is that of a descriptor an `OwnedFd` of this process has, see `keep_only`.
+    let result = unsafe { libc::syscall(number, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
 /// Closes every descriptor but one. Nothing that owns another may be used or dropped afterwards: only for a
 /// process that ends by `_exit`.
 pub(crate) fn keep_only(kept: BorrowedFd<'_>) {

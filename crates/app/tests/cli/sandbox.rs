@@ -106,3 +106,31 @@ fn a_plan_can_be_read_before_anything_runs() {
         assert_eq!(case.run(&args).status, 2, "{wrong:?}");
     }
 }
+
+#[test]
+fn a_plan_can_be_tried_out_before_anything_runs_in_it() {
+    let case = Case::new("sandbox-test");
+    let test = |options: &[&str]| case.run(&[&["sandbox", "test"], options, &["--", "/bin/true"]].concat());
+    let plain = test(&["--all"]);
+    assert_eq!(plain.status, 0, "{}", plain.all());
+    for line in
+        ["held     files", "held     network", "held     processes", "held     rights", "held     calls"]
+    {
+        assert!(plain.stdout.contains(line), "{line} in:\n{}", plain.stdout);
+    }
+    assert_eq!(test(&["--allow", "api.example.com"]).status, 0);
+    // Its own results are among what no server has any business with.
+    case.write("home/.local/state/portcullis/x", "");
+    for (options, found) in [
+        (["--read", "home/.local"], "OPEN     files      read a file of Portcullis"),
+        (["--write", "home/.local"], "OPEN     files      nothing has changed outside"),
+        (["--danger-host-network", "--all"], "granted  network    connect to a service of this machine"),
+    ] {
+        let wide = test(&options);
+        assert_eq!(wide.status, 1, "{}", wide.all());
+        assert!(wide.stdout.contains(found), "{}", wide.all());
+    }
+    let json: serde_json::Value = serde_json::from_str(&test(&["--json"]).stdout).unwrap();
+    assert_eq!(json["holds"], true);
+    assert!(json["proof"]["probes"].as_array().unwrap().len() > 100);
+}

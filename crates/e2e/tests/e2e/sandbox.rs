@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use portcullis_testkit::{
     bed::Bed,
-    gateway::read_records,
+    gateway::{portcullis, read_records},
     server::{Launch, Sandbox},
 };
 use serde_json::{Value, json};
@@ -37,7 +37,10 @@ async fn records_say_in_which_sandbox_a_server_is_and_it_has_a_home_of_its_own()
     assert_eq!((&environment["HOME"], &environment["USER"]), (&json!("/tmp"), &json!("server")));
     assert_eq!(isolation["state"], "ran");
     let reason = isolation["reason"].as_str().unwrap();
-    assert!(reason.starts_with("kernel tier, plan sha256:"), "{reason}");
+    assert!(
+        reason.starts_with("kernel tier, plan sha256:") && reason.contains("self-test sha256:"),
+        "{reason}"
+    );
 
     let free = Launch { sandbox: Sandbox::none(), ..everything };
     let (environment, isolation) = told(&free, &home.path().join("outside.jsonl")).await;
@@ -73,5 +76,37 @@ async fn a_file_that_is_not_listed_is_not_there() {
         let mut pipe = Pipe::run(&launch, &place.path().join("records.jsonl"));
         let answer = pipe.ask(&initialize(LEGACY)).await;
         assert_eq!(answer["result"]["serverInfo"]["name"], expected, "{answer}");
+    }
+}
+
+/// The plan lets it reach the gateway's own files: the self-test finds that, and the server is never started.
+#[tokio::test]
+async fn a_server_whose_boundaries_do_not_hold_is_not_started() {
+    let home = tempfile::tempdir().unwrap();
+    let own = home.path().join(".local/state/portcullis");
+    fs::create_dir_all(&own).unwrap();
+    let bed = Bed::load().unwrap();
+    for (sandbox, starts) in [
+        (Sandbox::default(), true),
+        (Sandbox { read: vec![own.clone()], ..Sandbox::default() }, false),
+        (Sandbox { read: vec![home.path().to_owned()], ..Sandbox::default() }, false),
+        // Tried out before.
+        (Sandbox::default(), true),
+    ] {
+        let place = tempfile::tempdir().unwrap();
+        let launch = Launch { sandbox, ..Launch::everything(&bed) };
+        let mut command = tokio::process::Command::new(portcullis().unwrap());
+        command.args(["run", "--name", "odd", "--record"]).arg(place.path().join("records.jsonl"));
+        command.args(launch.sandbox.options()).arg("--").arg(&launch.program).args(&launch.args);
+        command.env("HOME", home.path());
+        let mut pipe = Pipe::start(command);
+        let answer = pipe.ask(&initialize(LEGACY)).await;
+        assert_eq!(answer["result"].is_object(), starts, "{answer}");
+        let records = fs::read_to_string(place.path().join("records.jsonl")).unwrap();
+        let told = format!("includes the records, keys and pins in `{}`", own.display());
+        assert_eq!(records.contains(&told), !starts, "{records}");
+        let kept = fs::read_dir(own.join("selftest")).unwrap().flatten();
+        let results = kept.filter(|it| it.path().extension().is_some_and(|it| it == "json")).count();
+        assert!(results >= 1, "what came of it is kept");
     }
 }

@@ -287,7 +287,6 @@ pub(super) const CONDITIONS: &[Condition] = &[
 ];
 
 pub(super) const REFUSED: &[(&str, i64, &str)] = refused![
-    SYS_ptrace "reads and writes another process"
     SYS_process_vm_readv "reads another process"
     SYS_process_vm_writev "writes another process"
     SYS_process_madvise "acts on the memory of another process"
@@ -346,4 +345,5 @@ pub(super) const REFUSED: &[(&str, i64, &str)] = refused![
     SYS_move_pages "moves memory between nodes of the machine"
     SYS_vmsplice "maps pages into pipes, often the way of kernel exploits"
     SYS_lookup_dcookie "a profiler's"
+    SYS_ptrace "reads and writes another process"
 ];

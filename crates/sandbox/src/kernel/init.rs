@@ -24,9 +24,18 @@ use crate::{
     door::{self, PROXY_ENV},
     plan::{Limits, OWN_ENV, Plan},
     report::Report,
+    selftest::{Ground, run_all},
     supervise::{self, Server},
     system,
 };
+
+/// What is done inside.
+pub(super) enum Task<'a> {
+    /// A program is executed.
+    Run(Command),
+    /// Attempts are made to get out.
+    Probe(&'a Ground),
+}
 
 /// What the inside is built from. All of it was made outside, where failing is simple.
 pub(super) struct Inside<'a> {
@@ -34,7 +43,7 @@ pub(super) struct Inside<'a> {
     pub(super) identity: Identity,
     pub(super) trees: Option<Vec<root::Tree>>,
     pub(super) filters: Filters,
-    pub(super) command: Command,
+    pub(super) task: Task<'a>,
     /// To the process outside.
     pub(super) control: OwnedFd,
     /// Where the way out is handed over, if there is to be one.
@@ -43,9 +52,12 @@ pub(super) struct Inside<'a> {
 
 /// The exit status is of no interest: what happened is told on the control socket.
 pub(super) fn main(inside: Inside<'_>) -> u8 {
-    let Inside { plan, identity, trees, filters, command, control, door } = inside;
+    let Inside { plan, identity, trees, filters, task, control, door } = inside;
     let prepared = prepare(plan, identity, trees, &control, door);
-    let started = prepared.and_then(|()| start(plan, filters, command));
+    let started = prepared.and_then(|()| match task {
+        Task::Run(command) => start(plan, filters, command),
+        Task::Probe(ground) => probe(plan, filters, ground, &control),
+    });
     match started {
         Ok(server) => {
             system::keep_only(control.as_fd());
@@ -128,6 +140,25 @@ impl Within {
         self.rules.restrict_self().map_err(io::Error::other)?;
         self.filters.apply()
     }
+}
+
+/// Starts a copy of this process where a server would be, which makes the attempts and tells what came of each.
+fn probe(plan: &Plan, filters: Filters, ground: &Ground, control: &OwnedFd) -> Result<Pid, StartError> {
+    let failed = |error: io::Error| StartError::unmet("self-test", error.to_string());
+    let within = Within { rules: rights::ruleset(plan)?, limits: plan.limits.clone(), filters };
+    let (_ours, end) = io::pipe().map_err(failed)?;
+    let forked = system::fork_into(0, end.into(), || {
+        if let Err(error) = within.enter() {
+            supervise::tell(control.as_fd(), &StartError::unmet("self-test", error.to_string()).to_report());
+            return 1;
+        }
+        system::keep_only(control.as_fd());
+        for probed in run_all(ground, plan) {
+            supervise::tell(control.as_fd(), &Report::Probed(probed));
+        }
+        0
+    });
+    forked.map(|(pid, _)| pid).map_err(failed)
 }
 
 fn limit(limits: &Limits) -> io::Result<()> {

@@ -36,11 +36,17 @@ use rustix::{
     thread::set_no_new_privs,
 };
 
-use self::{cgroup::Cgroup, filter::Filters, ids::Identity, init::Inside};
+use self::{
+    cgroup::Cgroup,
+    filter::Filters,
+    ids::Identity,
+    init::{Inside, Task},
+};
 use crate::{
     door,
     plan::{Limits, Plan},
     report::{KILL, Report, TERMINATE},
+    selftest::{Ground, Probed},
     system,
 };
 
@@ -48,6 +54,9 @@ pub use self::{
     calls::{CallVerdict, SystemCall, system_calls},
     error::StartError,
 };
+
+/// Longest time a self-test may take, on a machine that has other things to do.
+const PROBING: Duration = Duration::from_secs(60);
 
 const NAMESPACES: i32 = libc::CLONE_NEWUSER
     | libc::CLONE_NEWPID
@@ -66,6 +75,8 @@ pub struct Contained {
     started: Instant,
     limit: Option<Duration>,
     waited: bool,
+    /// Where the way out comes from.
+    door: Option<UnixStream>,
     way_out: Option<TcpListener>,
 }
 
@@ -73,6 +84,11 @@ pub struct Contained {
 /// make none.
 pub fn control_groups() -> Option<&'static str> {
     Cgroup::new(&format!("portcullis-{}-trial", getpid()), &Limits::default()).version()
+}
+
+/// Calls that are refused by name, with their numbers.
+pub(crate) fn refused_calls() -> impl Iterator<Item = (&'static str, i64)> {
+    calls::REFUSED.iter().map(|(name, number, _)| (name.strip_prefix("SYS_").unwrap_or(name), *number))
 }
 
 /// How a sandbox ended.
@@ -93,6 +109,31 @@ impl Contained {
     /// # Errors
     /// When a boundary cannot be put up here, or the command cannot be executed. Nothing is running then.
     pub fn start(plan: &Plan, command: Command) -> Result<Self, StartError> {
+        let mut contained = Self::begin(plan, Task::Run(command))?;
+        contained.expect_start()?;
+        let way_out = contained.door.take().map(door::take).transpose();
+        contained.way_out = way_out.map_err(|error| StartError::unmet("network", error.to_string()))?;
+        Ok(contained)
+    }
+
+    /// Makes every attempt of the self-test inside the boundaries of a plan.
+    pub(crate) fn probe(plan: &Plan, ground: &Ground) -> Result<Vec<Probed>, StartError> {
+        let mut contained = Self::begin(plan, Task::Probe(ground))?;
+        contained.limit = Some(PROBING);
+        let mut probed = Vec::new();
+        while contained.wait_for_report() {
+            match contained.next_report() {
+                Some(Report::Started(_)) => {}
+                Some(Report::Probed(one)) => probed.push(one),
+                Some(Report::Ended(Exit::Code(0))) => return Ok(probed),
+                Some(report) => return Err(StartError::from_report(report)),
+                None => break,
+            }
+        }
+        Err(StartError::unmet("self-test", "it has not come to its end".to_owned()))
+    }
+
+    fn begin(plan: &Plan, task: Task<'_>) -> Result<Self, StartError> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let failed = |error: io::Error| StartError::unmet("namespaces", error.to_string());
         set_no_new_privs(true).map_err(|error| failed(error.into()))?;
@@ -104,16 +145,15 @@ impl Contained {
         let cgroup = Cgroup::new(&name, &plan.limits);
         let way_out = (!plan.egress.is_closed() && !plan.danger_host_network).then(door::pair).transpose();
         let (here, door) = way_out.map_err(failed)?.unzip();
-        let inside = Inside { plan, identity, trees, filters, command, control: OwnedFd::from(theirs), door };
+        let inside = Inside { plan, identity, trees, filters, task, control: OwnedFd::from(theirs), door };
         let namespaces = if plan.danger_host_network { NAMESPACES & !libc::CLONE_NEWNET } else { NAMESPACES };
         let forked = system::fork_into(namespaces, control.into(), move || init::main(inside));
         let (first, control) = forked.map_err(failed)?;
         let limit = plan.limits.seconds.map(Duration::from_secs);
         let started = Instant::now();
-        let mut contained = Self { first, control, cgroup, started, limit, waited: false, way_out: None };
+        let contained =
+            Self { first, control, cgroup, started, limit, waited: false, door: here, way_out: None };
         contained.admit(identity).map_err(failed)?;
-        contained.expect_start()?;
-        contained.way_out = here.map(door::take).transpose().map_err(failed)?;
         Ok(contained)
     }
 

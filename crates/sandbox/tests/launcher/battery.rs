@@ -51,6 +51,35 @@ const ROWS: &[Row] = &[
         "execute /lib64/ld-linux-x86-64.so.2 /bin/true",
         Twin::Plan(|_, draft| drop(draft.execute("/bin/true".as_ref()).unwrap())),
     ),
+    row(
+        "execute /usr/bin/env true",
+        Twin::Plan(|_, draft| {
+            draft.execute("/usr/bin/env".as_ref()).unwrap();
+            draft.execute("true".as_ref()).unwrap();
+        }),
+    ),
+    row(
+        "through-link {}/outside/secret {}/work/link",
+        Twin::Plan(|stage, draft| draft.read(&stage.path("outside")).unwrap()),
+    ),
+    row("link {}/outside/secret {}/work/link", Twin::Outside),
+    row("rename {}/outside/secret {}/work/secret", Twin::Outside),
+    row(
+        "truncate {}/readable/file",
+        Twin::Plan(|stage, draft| draft.write(&stage.path("readable/file")).unwrap()),
+    ),
+    row(
+        "chmod {}/readable/file",
+        Twin::Plan(|stage, draft| draft.write(&stage.path("readable/file")).unwrap()),
+    ),
+    row("device {}/work/device", Twin::OutsideAsRoot),
+    row("list /sys/kernel", Twin::Outside),
+    row("list /run", Twin::Outside),
+    row("read /etc/hostname", Twin::Outside),
+    row("read /proc/kallsyms", Twin::Outside),
+    row("read /proc/net/tcp", Twin::Outside),
+    row("read /proc/{pid}/environ", Twin::OutsideAsRoot),
+    row("read /proc/{pid}/root{}/outside/secret", Twin::OutsideAsRoot),
     row("memory-file", Twin::Outside),
     row("tcp {tcp}", Twin::Plan(|_, draft| draft.danger_host_network())),
     row("udp {udp}", Twin::Plan(|_, draft| draft.danger_host_network())),
@@ -60,7 +89,29 @@ const ROWS: &[Row] = &[
     row("socket 40 1 0", Twin::Outside),
     row("socket 16 3 0", Twin::Outside),
     row("socket 17 3 0", Twin::OutsideAsRoot),
+    // ICMP as it is on the wire.
+    row("socket 2 3 1", Twin::OutsideAsRoot),
+    row("listen 127.0.0.1:0", Twin::Plan(|_, draft| draft.danger_host_network())),
     row("signal {pid}", Twin::OutsideAsRoot),
+    row("signal 1", Twin::OutsideAsRoot),
+    row("pidfd {pid}", Twin::Outside),
+    row("read-memory", Twin::Outside),
+    row("shared-memory {shared}", Twin::Outside),
+    row("new-file-system", Twin::OutsideAsRoot),
+    row("open-tree", Twin::OutsideAsRoot),
+    row("chroot", Twin::OutsideAsRoot),
+    row("enter-namespace", Twin::OutsideAsRoot),
+    row("handle", Twin::Outside),
+    row("watch-files", Twin::Outside),
+    row("add-key", Twin::Outside),
+    row("clock", Twin::Outside),
+    row("kernel-log", Twin::OutsideAsRoot),
+    row("no-randomisation", Twin::Outside),
+    row("secure-bits", Twin::Outside),
+    row("memory-policy", Twin::Outside),
+    row("map-into-pipe", Twin::Outside),
+    row("i386", Twin::Outside),
+    row("priority", Twin::OutsideAsRoot),
     row("ptrace", Twin::Outside),
     row("descriptor 57", Twin::Outside),
     row("variable SECRET", Twin::Plan(|_, draft| draft.env("SECRET"))),
@@ -77,6 +128,9 @@ const ROWS: &[Row] = &[
     row("settings", Twin::OutsideAsRoot),
     row("setuid", Twin::OutsideAsRoot),
     row("processes 40", Twin::Plan(|_, draft| draft.limits().processes = 60)),
+    row("threads 40", Twin::Plan(|_, draft| draft.limits().processes = 60)),
+    row("open-files 100", Twin::Plan(|_, draft| draft.limits().open_files = 200)),
+    row("fill /dev/shm/file 30000000", Twin::Plan(|_, draft| draft.limits().scratch = 40 << 20)),
     row("fill /tmp/file 30000000", Twin::Plan(|_, draft| draft.limits().scratch = 40 << 20)),
     row("fill {}/work/file 70000000", Twin::Plan(|_, draft| draft.limits().file = 80 << 20)),
     Row {
@@ -93,6 +147,7 @@ fn draft(stage: &Stage) -> Draft {
     draft.write(&stage.path("work")).unwrap();
     let limits = draft.limits();
     (limits.processes, limits.scratch, limits.file, limits.memory) = (30, 20 << 20, 60 << 20, 200 << 20);
+    limits.open_files = 64;
     draft
 }
 
@@ -102,6 +157,7 @@ fn hostile_programs_are_contained_and_their_twins_are_not() {
     let name = format!("portcullis-{}", std::process::id());
     let address = std::os::unix::net::SocketAddr::from_abstract_name(&name).unwrap();
     let _abstract = std::os::unix::net::UnixListener::bind_addr(&address).unwrap();
+    let shared = SharedMemory::new();
     for user in users() {
         let mut wrong = Vec::new();
         for row in ROWS.iter().filter(|row| !row.group || user == User::Root) {
@@ -112,6 +168,7 @@ fn hostile_programs_are_contained_and_their_twins_are_not() {
                 .replace("{tcp}", &tcp.local_addr().unwrap().to_string())
                 .replace("{udp}", &udp.local_addr().unwrap().to_string())
                 .replace("{abstract}", &name)
+                .replace("{shared}", &shared.key.to_string())
                 .replace("{pid}", &std::process::id().to_string());
             let refused = stage.contain(&draft(&stage).finish(), &attempt);
             let left =
@@ -137,6 +194,31 @@ fn hostile_programs_are_contained_and_their_twins_are_not() {
             }
         }
         assert!(wrong.is_empty(), "as {user:?}:\n{}", wrong.join("\n"));
+    }
+}
+
+/// A segment of System V shared memory that everybody may use. Removed when dropped.
+struct SharedMemory {
+    key: i32,
+    id: i32,
+}
+
+#[allow(unsafe_code, reason = "there is no safe interface")]
+impl SharedMemory {
+    fn new() -> Self {
+        let key = std::process::id().cast_signed();
+        // SAFETY: the call takes numbers only.
+        let id = unsafe { libc::shmget(key, 4096, libc::IPC_CREAT | 0o666) };
+        assert!(id >= 0, "{}", std::io::Error::last_os_error());
+        Self { key, id }
+    }
+}
+
+#[allow(unsafe_code, reason = "there is no safe interface")]
+impl Drop for SharedMemory {
+    fn drop(&mut self) {
+        // SAFETY: removing takes no structure, so the pointer may be null.
+        unsafe { libc::shmctl(self.id, libc::IPC_RMID, std::ptr::null_mut()) };
     }
 }
 

@@ -5,5 +5,6 @@
 mod battery;
 mod isolation;
 mod orphans;
+mod selftest;
 mod stage;
 mod support;

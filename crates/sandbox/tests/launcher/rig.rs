@@ -3,9 +3,11 @@
 //!
 //! `sandbox-rig __supervise …` is the supervisor. `sandbox-rig hold MARK COMMAND ARG…` launches the
 //! command with `RIG_MARK` in its environment, prints the supervisor's process id and then the way the
-//! server ended, and waits to be killed. `sandbox-rig contain PLAN COMMAND ARG…` runs the command in a sandbox;
+//! server ended, and waits to be killed. `sandbox-rig contain PLAN COMMAND ARG…` runs the command in a sandbox,
+//! and with `RIG_TIME` set says how many microseconds it took to start;
 //! `sandbox-rig probe NAME ARG…` makes one hostile attempt, and
-//! `sandbox-rig apart NAME ARG…` makes it without harm to the machine.
+//! `sandbox-rig apart NAME ARG…` makes it without harm to the machine. `sandbox-rig __prove` is the self-test, and
+//! `sandbox-rig unproved DIR` makes its attempts outside of any sandbox.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -20,7 +22,7 @@ mod probe;
 use std::process::{Command, ExitCode};
 
 use portcullis_core::{Boundary, Exit, LaunchPlan, Launcher, Secret};
-use portcullis_sandbox::{Contained, Plan, ProcessLauncher, supervise};
+use portcullis_sandbox::{Contained, Draft, Plan, ProcessLauncher, selftest, supervise};
 
 /// No sandbox could be started.
 const NOT_STARTED: u8 = 125;
@@ -33,10 +35,19 @@ fn main() -> ExitCode {
         Some(supervise::SUBCOMMAND) => supervise::main(),
         Some("hold") => hold(&args.next().unwrap(), &args.next().unwrap(), args.collect()),
         Some("contain") => contain(&args.next().unwrap(), &args.next().unwrap(), args.collect()),
+        Some(selftest::SUBCOMMAND) => selftest::main(),
+        Some("unproved") => unproved(&args.next().unwrap()),
         Some("apart") => probe::apart(&args.next().unwrap(), &args.collect::<Vec<_>>()),
         Some("probe") => probe::main(&args.next().unwrap(), &args.collect::<Vec<_>>()),
         _ => ExitCode::from(2),
     }
+}
+
+/// The attempts of the self-test, made by an ordinary process.
+fn unproved(place: &str) -> ExitCode {
+    let plan = Draft::new("/usr/bin:/bin".as_ref(), place.as_ref()).finish();
+    println!("{}", selftest::unproved(&plan, place.as_ref()).unwrap().to_text());
+    ExitCode::SUCCESS
 }
 
 fn contain(plan: &str, program: &str, args: Vec<String>) -> ExitCode {
@@ -48,6 +59,7 @@ fn contain(plan: &str, program: &str, args: Vec<String>) -> ExitCode {
             command.env(name, value);
         }
     }
+    let began = std::time::Instant::now();
     let contained = match Contained::start(&plan, command) {
         Ok(contained) => contained,
         Err(error) => {
@@ -55,6 +67,9 @@ fn contain(plan: &str, program: &str, args: Vec<String>) -> ExitCode {
             return ExitCode::from(NOT_STARTED);
         }
     };
+    if std::env::var_os("RIG_TIME").is_some() {
+        eprintln!("{}", began.elapsed().as_micros());
+    }
     let ended = contained.wait();
     match ended.exit {
         _ if ended.timed_out => ExitCode::from(TIMED_OUT),

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::Write as _,
     os::{
         fd::AsRawFd as _,
         unix::{
@@ -10,7 +11,7 @@ use std::{
             process::CommandExt as _,
         },
     },
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -108,6 +109,17 @@ impl Stage {
         self.run(&["probe"], attempt)
     }
 
+    /// What the self-test says about a plan.
+    pub(crate) fn prove(&self, plan: &Plan, place: &Path) -> String {
+        let asked = format!("{}\n{}\n", serde_json::to_string(plan).unwrap(), place.display());
+        self.start(&["__prove"], &[], asked.as_bytes()).said
+    }
+
+    /// What its attempts come to outside.
+    pub(crate) fn unproved(&self, place: &Path) -> String {
+        self.start(&["unproved"], &[place.to_str().unwrap()], b"").said
+    }
+
     /// Outside, as root, with the machine's names and mounts out of reach.
     pub(crate) fn apart(&self, attempt: &str) -> Attempted {
         self.run(&["apart"], attempt)
@@ -120,8 +132,12 @@ impl Stage {
     }
 
     fn run(&self, how: &[&str], attempt: &str) -> Attempted {
+        self.start(how, &attempt.split(' ').collect::<Vec<_>>(), b"")
+    }
+
+    fn start(&self, how: &[&str], args: &[&str], input: &[u8]) -> Attempted {
         let mut command = Command::new(self.path("rig"));
-        command.args(how).args(attempt.split(' ')).current_dir("/").env("SECRET", SECRET);
+        command.args(how).args(args).current_dir("/").env("SECRET", SECRET);
         if self.user == User::Ordinary && rustix::process::geteuid().is_root() {
             command.uid(NOBODY).gid(NOBODY);
         }
@@ -130,7 +146,8 @@ impl Stage {
         let secret = self.secret.as_raw_fd();
         leak(&mut command, secret);
         let mut child = command.spawn().unwrap();
-        let stdin = child.stdin.take();
+        let mut stdin = child.stdin.take();
+        stdin.as_mut().unwrap().write_all(input).unwrap();
         let output = child.wait_with_output().unwrap();
         drop(stdin);
         let status = output.status.code().unwrap_or(128);

@@ -3,10 +3,11 @@
 mod exec;
 mod plan;
 mod show;
+mod test;
 
 use crate::{exit::Outcome, printer::Printer};
 
-/// Run a command that can touch nothing but what is listed, or show what that is.
+/// Run a command that can touch nothing but what is listed, show what that is, or try it out.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -17,11 +18,13 @@ pub(crate) struct Args {
 enum Command {
     Exec(exec::Args),
     Show(show::Args),
+    Test(test::Args),
 }
 
 pub(crate) fn run(args: &Args, printer: &Printer) -> Outcome {
     match &args.command {
         Command::Exec(args) => exec::run(args, printer),
         Command::Show(args) => show::run(args, printer),
+        Command::Test(args) => test::run(args, printer),
     }
 }

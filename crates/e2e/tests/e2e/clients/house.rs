@@ -42,7 +42,7 @@ impl House {
             ("everything", Launch::everything(bed)),
             ("filesystem", Launch::filesystem(bed, &at("files"))),
             ("git", Launch::git(bed, &at("repository"))),
-            ("memory", Launch::memory(bed, &at("graph.jsonl"))),
+            ("memory", Launch::memory(bed, &at("memory/graph.jsonl"))),
             ("time", Launch::time(bed)),
         ];
         let (http, sse) = tokio::join!(HttpServer::everything(bed), HttpServer::everything_sse(bed));
@@ -182,7 +182,8 @@ fn furnish(directory: &Path) {
     fs::create_dir(directory.join("files")).unwrap();
     fs::write(directory.join("files/hello.txt"), "hello from a file\n").unwrap();
     let entity = r#"{"type":"entity","name":"Ada Lovelace","entityType":"person","observations":["wrote the first program"]}"#;
-    fs::write(directory.join("graph.jsonl"), format!("{entity}\n")).unwrap();
+    fs::create_dir(directory.join("memory")).unwrap();
+    fs::write(directory.join("memory/graph.jsonl"), format!("{entity}\n")).unwrap();
     let repository = directory.join("repository");
     git(&repository, &["init", "--quiet", repository.to_str().unwrap()]);
     let author = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org", "-c", "commit.gpgsign=false"];
