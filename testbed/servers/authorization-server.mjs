@@ -2,7 +2,8 @@
 //
 // Client credentials for the clients below, with resource indicators (RFC 8707), access tokens as ES256 JWT (RFC 9068).
 // Any MCP endpoint on 127.0.0.1 is a resource it knows. With GATEWAY_JWKS in its environment the client `gateway`
-// proves itself with a key (`private_key_jwt`) and may exchange tokens (RFC 8693), which oidc-provider lets be added.
+// proves itself with a key (`private_key_jwt`) and may exchange tokens (RFC 8693), which oidc-provider lets be added. With
+// OPAQUE_TOKENS access tokens say nothing: the gateway has to ask (RFC 7662), and they can be taken back (RFC 7009).
 
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
@@ -36,7 +37,7 @@ function resourceServer(_context, resource) {
     throw new errors.InvalidTarget();
   }
   return {
-    scope: SCOPES, audience: resource, accessTokenTTL: TOKEN_SECONDS, accessTokenFormat: 'jwt', jwt: { sign: { alg: 'ES256' } },
+    scope: SCOPES, audience: resource, accessTokenTTL: TOKEN_SECONDS, accessTokenFormat: process.env.OPAQUE_TOKENS ? 'opaque' : 'jwt', jwt: { sign: { alg: 'ES256' } },
   };
 }
 
@@ -73,6 +74,8 @@ server.listen(0, '127.0.0.1', () => {
     features: {
       devInteractions: { enabled: false },
       clientCredentials: { enabled: true },
+      introspection: { enabled: true },
+      revocation: { enabled: true },
       resourceIndicators: { enabled: true, useGrantedResource: () => true, getResourceServerInfo: resourceServer },
     },
   });

@@ -34,9 +34,10 @@ pub use dpop::ProofFault;
 pub use fetch::{Fetch, FetchFault, Fetched, HttpFetch};
 pub use head::Head;
 pub use jose::{Algorithm, KeySet, KeySetFault, MAX_KEY_SET, SigningKey, TokenFault};
-pub use oauth::{Issuer, KeySource, OauthConfig, is_scope};
+pub use oauth::{Introspection, Issuer, KeySource, OauthConfig, is_scope};
 pub use outward::{
-    ClientAuthentication, Credential, CredentialConfig, CredentialFault, IssuedConfig, Shown, StoredConfig,
+    ClientAuthentication, Credential, CredentialConfig, CredentialFault, IssuedConfig, OauthClient, Shown,
+    StoredConfig,
 };
 pub use resource::{METADATA_PATH, Resource};
 pub use revocation::{RevocationFault, Revocations, Revoked};

@@ -1,6 +1,8 @@
 //! The keys of an issuer over time, with a network that says what a test wants.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
 
+mod setup;
+
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
@@ -10,8 +12,7 @@ use std::{
 use http::{HeaderMap, HeaderValue, Uri, header};
 use portcullis_core::{BoxFuture, Channel, RefusalKind, ServerName};
 use portcullis_identity::{
-    Algorithm, AuthConfig, Authenticator, Fetch, FetchFault, Fetched, Head, Issuer, KeySource, OauthConfig,
-    Resource,
+    Algorithm, Authenticator, Fetch, FetchFault, Fetched, Head, Issuer, KeySource, Resource,
 };
 use portcullis_testkit::issuer;
 use serde_json::json;
@@ -61,26 +62,14 @@ impl House {
         let net = Arc::new(Net::default());
         let fetch: Arc<dyn Fetch> = net.clone();
         let issuer = Issuer {
-            name: "corp".into(),
-            url: url.into(),
             keys: KeySource::Discovered { fetch, fresh_ms: 300_000, grace_ms: 600_000 },
             algorithms: vec![Algorithm::Es256],
-            clients: Vec::new(),
-            tenant: None,
-            skew: 0,
             max_lifetime: 86_400,
-            max_delegation: 0,
-            require_dpop: false,
-            danger_accept_untyped: false,
+            ..setup::issuer(url, &json!({ "keys": [issuer::Issuer::new(url).proof_key()] }))
         };
-        let config = OauthConfig {
-            issuers: vec![issuer],
-            required_scopes: Vec::new(),
-            dpop_nonces: false,
-            keep_tokens: false,
-        };
+        let gate = setup::gate(&setup::trusting(issuer));
         let start = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-        Self { net, gate: Authenticator::new(&AuthConfig::Oauth(config)), url: url.to_owned(), start }
+        Self { net, gate, url: url.to_owned(), start }
     }
 
     /// Publishes `keys` where RFC 8414 says, for an issuer without a path.

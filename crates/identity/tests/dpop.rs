@@ -2,6 +2,8 @@
 //! own reason.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
 
+mod setup;
+
 use std::{
     collections::BTreeMap,
     pin::pin,
@@ -12,10 +14,7 @@ use std::{
 
 use http::{HeaderMap, HeaderValue, header};
 use portcullis_core::{AuthMethod, Challenge, Channel, ControlId, Digest, Refusal, ServerName};
-use portcullis_identity::{
-    Algorithm, AuthConfig, Authenticated, Authenticator, Head, Issuer, KeySet, KeySource, OauthConfig,
-    Resource,
-};
+use portcullis_identity::{Algorithm, Authenticated, Authenticator, Head, Issuer, OauthConfig, Resource};
 use portcullis_testkit::issuer::{self, encode};
 use serde_json::{Value, json};
 
@@ -35,22 +34,9 @@ fn now() -> u64 {
 }
 
 fn gate(require_dpop: bool, dpop_nonces: bool) -> Authenticator {
-    let issuer = Issuer {
-        name: "corp".into(),
-        url: URL.into(),
-        keys: KeySource::Fixed(KeySet::parse(AS.jwks().to_string().into()).unwrap()),
-        algorithms: vec![Algorithm::Es256],
-        clients: Vec::new(),
-        tenant: None,
-        skew: 0,
-        max_lifetime: 3_600,
-        max_delegation: 0,
-        require_dpop,
-        danger_accept_untyped: false,
-    };
-    let config =
-        OauthConfig { issuers: vec![issuer], required_scopes: Vec::new(), dpop_nonces, keep_tokens: false };
-    Authenticator::new(&AuthConfig::Oauth(config))
+    let algorithms = vec![Algorithm::Es256];
+    let issuer = Issuer { algorithms, require_dpop, ..setup::issuer(URL, &AS.jwks()) };
+    setup::gate(&OauthConfig { dpop_nonces, ..setup::trusting(issuer) })
 }
 
 /// The public key called `kid`, without what a proof has no use for.

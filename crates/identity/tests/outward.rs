@@ -10,7 +10,7 @@ use std::sync::{
 use portcullis_core::{FakeClock, Grant, OnBehalf, Principal, PrincipalKind, Secret, SubjectToken};
 use portcullis_identity::{
     ClientAuthentication, Credential, CredentialConfig, CredentialFault, HttpFetch, IssuedConfig,
-    StoredConfig,
+    OauthClient, StoredConfig,
 };
 use portcullis_testkit::{
     issuer::{decode, encode},
@@ -24,12 +24,14 @@ const NOW: u64 = 1_900_000_000_000;
 const SUBJECT: &str = "c4n4ry-subject";
 const SECRET: &str = "c4n4ry:secret%";
 
+fn client(issuer: &str, authentication: ClientAuthentication) -> OauthClient {
+    let fetch = Arc::new(HttpFetch::new(None).unwrap());
+    OauthClient { fetch, issuer: issuer.into(), client_id: "gate way".into(), authentication }
+}
+
 fn issued(server: &TokenServer) -> IssuedConfig {
     IssuedConfig {
-        fetch: Arc::new(HttpFetch::new(None).unwrap()),
-        issuer: server.url().into(),
-        client_id: "gate way".into(),
-        authentication: ClientAuthentication::Secret(Secret::new(SECRET.into())),
+        client: client(server.url(), ClientAuthentication::Secret(Secret::new(SECRET.into()))),
         resource: RESOURCE.into(),
         audience: None,
         scopes: vec!["read".into(), "write".into()],
@@ -236,7 +238,10 @@ async fn a_key_proves_the_client_for_a_minute_and_one_server() {
         let server = TokenServer::start(good).await.unwrap();
         let pem = Secret::new(key(kind).into_bytes());
         let authentication = ClientAuthentication::key(&pem, Some("k1".into())).unwrap();
-        let config = CredentialConfig::ClientCredentials(IssuedConfig { authentication, ..issued(&server) });
+        let config = CredentialConfig::ClientCredentials(IssuedConfig {
+            client: client(server.url(), authentication),
+            ..issued(&server)
+        });
         let (credential, _) = credential(&config);
         assert!(!credential.is_per_caller());
         let token = shown(&credential, &alice()).await.unwrap();
@@ -332,7 +337,10 @@ async fn nobody_there_is_no_credential() {
     };
     // The port was just given back; nobody listens there.
     let server = TokenServer::start(good).await.unwrap();
-    let config = CredentialConfig::ClientCredentials(IssuedConfig { issuer: url.into(), ..issued(&server) });
+    let config = CredentialConfig::ClientCredentials(IssuedConfig {
+        client: client(&url, ClientAuthentication::Secret(Secret::new(SECRET.into()))),
+        ..issued(&server)
+    });
     let fault = shown(&credential(&config).0, &alice()).await.unwrap_err();
     assert!(matches!(fault, CredentialFault::Unreachable(_)), "{fault}");
 }

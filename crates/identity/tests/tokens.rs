@@ -1,6 +1,8 @@
 //! Access tokens: the good ones, and each known attack with its own reason (RFC 8725, RFC 9068).
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
 
+mod setup;
+
 use std::{
     pin::pin,
     sync::LazyLock,
@@ -12,8 +14,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
 use portcullis_core::{Challenge, Channel, ControlId, Refusal, RefusalKind, ServerName};
 use portcullis_identity::{
-    Algorithm, AuthConfig, Authenticated, Authenticator, Head, Issuer, KeySet, KeySource, OauthConfig,
-    Resource,
+    Algorithm, Authenticated, Authenticator, Head, Issuer, KeySet, KeySource, OauthConfig, Resource,
 };
 use portcullis_testkit::issuer::{self, encode};
 use serde_json::{Value, json};
@@ -26,29 +27,10 @@ static AS: LazyLock<issuer::Issuer> = LazyLock::new(|| issuer::Issuer::new(URL))
 static EVIL: LazyLock<issuer::Issuer> = LazyLock::new(|| issuer::Issuer::new(URL));
 
 fn trusted(change: impl Fn(&mut Issuer)) -> Authenticator {
-    let mut issuer = Issuer {
-        name: "corp".into(),
-        url: URL.into(),
-        keys: KeySource::Fixed(KeySet::parse(AS.jwks().to_string().into()).unwrap()),
-        algorithms: ["ES256", "ES384", "EdDSA", "PS256", "RS256"]
-            .map(|it| Algorithm::parse(it).unwrap())
-            .into(),
-        clients: Vec::new(),
-        tenant: Some("acme".into()),
-        skew: 30,
-        max_lifetime: 3_600,
-        max_delegation: 1,
-        require_dpop: false,
-        danger_accept_untyped: false,
-    };
+    let usual = setup::issuer(URL, &AS.jwks());
+    let mut issuer = Issuer { tenant: Some("acme".into()), skew: 30, max_delegation: 1, ..usual };
     change(&mut issuer);
-    let required_scopes = vec!["mcp".into()];
-    Authenticator::new(&AuthConfig::Oauth(OauthConfig {
-        issuers: vec![issuer],
-        required_scopes,
-        dpop_nonces: false,
-        keep_tokens: false,
-    }))
+    setup::gate(&OauthConfig { required_scopes: vec!["mcp".into()], ..setup::trusting(issuer) })
 }
 
 fn ask(with: &Authenticator, authorization: &[&str], later: u64) -> Result<Authenticated, Refusal> {

@@ -30,10 +30,12 @@ macro_rules! scenarios {
 }
 
 scenarios! {
+    s01_identity_spoofing "S-01"
     s02_tool_poisoning "S-02"
     s03_tool_schema_drift "S-03"
     s04_resource_content_poisoning "S-04"
     s06_shadow_servers "S-06"
+    s08_confused_deputy "S-08"
     s11_prompt_injection "S-11"
     s17_replay_and_hijacking "S-17"
     s18_oauth_weaknesses "S-18"

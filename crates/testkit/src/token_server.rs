@@ -97,7 +97,10 @@ impl Drop for TokenServer {
 async fn serve(State(desk): State<Desk>, request: Request) -> Response {
     let path = request.uri().path().to_owned();
     if path == "/.well-known/oauth-authorization-server" {
-        let metadata = json!({ "issuer": desk.url, "token_endpoint": format!("{}/token", desk.url) });
+        let metadata = json!({
+            "issuer": desk.url, "token_endpoint": format!("{}/token", desk.url),
+            "introspection_endpoint": format!("{}/introspect", desk.url),
+        });
         return answered((200, metadata));
     }
     let (parts, body) = request.into_parts();

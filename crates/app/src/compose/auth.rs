@@ -2,8 +2,11 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use portcullis_identity::{AuthConfig, HttpFetch, Issuer, KeySet, KeySource, OauthConfig, Revocations};
+use portcullis_identity::{
+    AuthConfig, HttpFetch, Introspection, Issuer, KeySet, KeySource, OauthClient, OauthConfig, Revocations,
+};
 
+use super::credential::Proof;
 use crate::config::{self, Auth, Config, Report, Severity, issuer::Keys, sources};
 
 /// What is wrong and what to do about it.
@@ -52,7 +55,12 @@ fn issuer(config: &Config, report: &mut Report, issuer: &config::Issuer) -> Opti
         let field = format!("issuer.{}.{setting}", issuer.name);
         report.push(config.problem(&field, Severity::Error, what, remedy));
     });
+    let introspection = match &issuer.introspection {
+        Some(asked) => Some(introspection(config, report, issuer, asked)?),
+        None => None,
+    };
     Some(Issuer {
+        introspection,
         name: issuer.name.as_str().into(),
         url: issuer.url.as_str().into(),
         keys: keys.ok()?,
@@ -65,6 +73,31 @@ fn issuer(config: &Config, report: &mut Report, issuer: &config::Issuer) -> Opti
         require_dpop: issuer.require_dpop,
         danger_accept_untyped: issuer.danger_accept_untyped,
     })
+}
+
+fn introspection(
+    config: &Config,
+    report: &mut Report,
+    issuer: &config::Issuer,
+    asked: &config::issuer::Introspection,
+) -> Option<Introspection> {
+    let table = format!("issuer.{}", issuer.name);
+    let fetch = HttpFetch::new(asked.ca_file.as_deref());
+    let fetch = fetch.map_err(|what| {
+        let remedy = "name a PEM file with certificates";
+        report.push(config.problem(&format!("{table}.ca_file"), Severity::Error, what, remedy));
+    });
+    let mut secrets = Vec::new();
+    let mut proof = Proof { config, report, table: &table, secrets: &mut secrets };
+    let authentication =
+        proof.fetch(&asked.proof, "introspection_client_key", "introspection_client_secret")?;
+    let client = OauthClient {
+        fetch: Arc::new(fetch.ok()?),
+        issuer: issuer.url.as_str().into(),
+        client_id: asked.client_id.as_str().into(),
+        authentication,
+    };
+    Some(Introspection { client, seconds: asked.fresh.as_secs() })
 }
 
 fn keys_of(file: &Path) -> Result<KeySource, Flaw> {

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use portcullis_core::{Digest, Secret};
-use portcullis_identity::{ClientAuthentication, CredentialConfig, HttpFetch, IssuedConfig, StoredConfig};
+use portcullis_identity::{
+    ClientAuthentication, CredentialConfig, HttpFetch, IssuedConfig, OauthClient, StoredConfig,
+};
 
 use crate::config::{
     Config, Parameter, Remote, Report, Severity,
@@ -24,7 +26,8 @@ pub(super) fn fetch(config: &Config, report: &mut Report, remote: &Remote) -> Re
     let Some(name) = &remote.credential else { return Ok(None) };
     // That it exists was checked when it was read.
     let credential = config.credentials.iter().find(|it| it.name.as_str() == name).ok_or(())?;
-    let mut needs = Needs { config, report, credential, secrets: Vec::new() };
+    let table = format!("credential.{name}");
+    let mut needs = Needs { config, report, credential, table, secrets: Vec::new() };
     let made = needs.make(remote).ok_or(())?;
     let secrets = Digest::of_parts(needs.secrets.iter().map(Secret::expose));
     Ok(Some(Fetched { config: made, name: name.clone(), secrets }))
@@ -34,6 +37,7 @@ struct Needs<'c> {
     config: &'c Config,
     report: &'c mut Report,
     credential: &'c Credential,
+    table: String,
     secrets: Vec<Secret>,
 }
 
@@ -43,7 +47,9 @@ impl Needs<'_> {
         let fetch = fetch.map_err(|what| self.missing("ca_file", what, "name a PEM file with certificates"));
         match &self.credential.way {
             Way::Vault(vault) => {
-                let token = self.secret("token", &vault.token)?;
+                let (config, report, secrets) = (self.config, &mut *self.report, &mut self.secrets);
+                let mut proof = Proof { config, report, table: &self.table, secrets };
+                let token = proof.secret("token", &vault.token)?;
                 Some(CredentialConfig::Stored(StoredConfig {
                     fetch: Arc::new(fetch.ok()?),
                     url: vault.url.clone(),
@@ -65,34 +71,24 @@ impl Needs<'_> {
     }
 
     fn issued(&mut self, issued: &Issued, remote: &Remote, fetch: HttpFetch) -> Option<IssuedConfig> {
-        let authentication = match &issued.proof {
-            ClientProof::Secret(secret) => {
-                ClientAuthentication::Secret(self.secret("client_secret", secret)?)
-            }
-            ClientProof::Key { file, id } => {
-                let pem = read_private(file).map_err(|error| {
-                    self.missing("client_key", error.to_string(), &error.remedy());
-                });
-                let pem = self.kept(pem.ok()?);
-                let key = ClientAuthentication::key(&pem, id.clone());
-                key.map_err(|what| {
-                    let what = format!("`{}`: {what}", file.display());
-                    self.missing("client_key", what, "put a private key in PEM there");
-                })
-                .ok()?
-            }
+        let mut proof = Proof {
+            config: self.config,
+            report: self.report,
+            table: &self.table,
+            secrets: &mut self.secrets,
         };
+        let authentication = proof.fetch(&issued.proof, "client_key", "client_secret")?;
         let text = |text: &String| text.as_str().into();
+        let resource =
+            remote.credential_resource.as_ref().map_or_else(|| remote.url.to_string(), Clone::clone);
         Some(IssuedConfig {
-            fetch: Arc::new(fetch),
-            issuer: text(&issued.issuer),
-            client_id: text(&issued.client_id),
-            authentication,
-            resource: remote
-                .credential_resource
-                .as_ref()
-                .map_or_else(|| remote.url.to_string(), Clone::clone)
-                .into(),
+            client: OauthClient {
+                fetch: Arc::new(fetch),
+                issuer: text(&issued.issuer),
+                client_id: text(&issued.client_id),
+                authentication,
+            },
+            resource: resource.into(),
             audience: issued.audience.as_ref().map(text),
             scopes: issued.scopes.iter().map(text).collect(),
             max_lifetime: issued.max_lifetime.as_secs(),
@@ -100,23 +96,56 @@ impl Needs<'_> {
         })
     }
 
-    fn secret(&mut self, setting: &str, parameter: &Parameter) -> Option<Secret> {
-        match parameter.fetch() {
-            Ok(secret) => Some(self.kept(secret)),
-            Err(error) => {
-                self.missing(setting, error.to_string(), &error.remedy());
-                None
+    fn missing(&mut self, setting: &str, what: String, remedy: &str) {
+        let field = format!("{}.{setting}", self.table);
+        self.report.push(self.config.problem(&field, Severity::Error, what, remedy));
+    }
+}
+
+/// Fetches what proves that the gateway is a client of somebody's.
+pub(super) struct Proof<'c> {
+    pub(super) config: &'c Config,
+    pub(super) report: &'c mut Report,
+    /// The table it is configured in.
+    pub(super) table: &'c str,
+    /// Every secret that was fetched.
+    pub(super) secrets: &'c mut Vec<Secret>,
+}
+
+impl Proof<'_> {
+    /// The proof; `key` and `secret` are the settings that name it.
+    pub(super) fn fetch(
+        &mut self,
+        proof: &ClientProof,
+        key: &str,
+        secret: &str,
+    ) -> Option<ClientAuthentication> {
+        match proof {
+            ClientProof::Secret(parameter) => {
+                self.secret(secret, parameter).map(ClientAuthentication::Secret)
+            }
+            ClientProof::Key { file, id } => {
+                let pem = read_private(file);
+                let pem = pem.map_err(|error| self.missing(key, error.to_string(), &error.remedy())).ok()?;
+                self.secrets.push(pem.clone());
+                let read = ClientAuthentication::key(&pem, id.clone());
+                let remedy = "put a private key in PEM there";
+                read.map_err(|what| self.missing(key, format!("`{}`: {what}", file.display()), remedy)).ok()
             }
         }
     }
 
-    fn kept(&mut self, secret: Secret) -> Secret {
+    /// One secret.
+    pub(super) fn secret(&mut self, setting: &str, parameter: &Parameter) -> Option<Secret> {
+        let fetched = parameter.fetch();
+        let secret =
+            fetched.map_err(|error| self.missing(setting, error.to_string(), &error.remedy())).ok()?;
         self.secrets.push(secret.clone());
-        secret
+        Some(secret)
     }
 
     fn missing(&mut self, setting: &str, what: String, remedy: &str) {
-        let field = format!("credential.{}.{setting}", self.credential.name);
+        let field = format!("{}.{setting}", self.table);
         self.report.push(self.config.problem(&field, Severity::Error, what, remedy));
     }
 }

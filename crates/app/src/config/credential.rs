@@ -172,6 +172,16 @@ pub enum ClientProof {
     },
 }
 
+impl ClientProof {
+    /// The file it is in, if it is.
+    pub(crate) fn file(&self) -> Option<&PathBuf> {
+        match self {
+            Self::Secret(secret) => secret.file(),
+            Self::Key { file, .. } => Some(file),
+        }
+    }
+}
+
 impl Credential {
     /// Whether it is made from the caller's token.
     pub fn is_per_caller(&self) -> bool {
@@ -180,20 +190,11 @@ impl Credential {
 
     /// The files it depends on.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
-        let issued = match &self.way {
-            Way::Vault(_) => None,
-            Way::ClientCredentials(issued) | Way::Exchange { issued, .. } => Some(issued),
+        let secret = match &self.way {
+            Way::Vault(vault) => vault.token.file(),
+            Way::ClientCredentials(issued) | Way::Exchange { issued, .. } => issued.proof.file(),
         };
-        let key = issued.and_then(|issued| match &issued.proof {
-            ClientProof::Key { file, .. } => Some(file.clone()),
-            ClientProof::Secret(_) => None,
-        });
-        let secret = match (&self.way, issued.map(|issued| &issued.proof)) {
-            (Way::Vault(vault), _) => vault.token.file(),
-            (_, Some(ClientProof::Secret(secret))) => secret.file(),
-            _ => None,
-        };
-        self.ca_file.iter().cloned().chain(key).chain(secret.cloned()).collect()
+        self.ca_file.iter().chain(secret).cloned().collect()
     }
 }
 

@@ -6,8 +6,11 @@ use portcullis_core::ServerName;
 use portcullis_identity::{Algorithm, is_scope};
 
 use super::{
+    Parameter,
+    credential::ClientProof,
     kind::{Choice, FilePath, Flag, List, Maybe, Parsed, Seconds, Whole, clip},
     net,
+    parameter_kind::Hidden,
     problem::{Fault, Severity},
     section::PRINCIPAL,
     setting::{Section as _, Table, Walk, settings},
@@ -44,6 +47,15 @@ settings! {
         Live keys_seconds: Duration = Seconds { least: 30, most: 86_400 }, default "300";
         /// How much longer they are used when the issuer cannot be reached. After that its tokens are refused.
         Live keys_grace_seconds: Duration = Seconds { least: 0, most: 86_400 }, default "3600";
+        /// Asks the issuer about tokens that are no JWT (RFC 7662), as this client. At most one issuer can be asked: such a
+        /// token does not say whose it is.
+        Live introspection_client_id: Option<String> = Maybe(PRINCIPAL);
+        /// Secret of that client.
+        Live introspection_client_secret: Option<Parameter> = Maybe(Hidden);
+        /// Private key of that client, in PEM, in a file that only its owner can read.
+        Live introspection_client_key: Option<PathBuf> = Maybe(FilePath);
+        /// How long an answer is believed. No longer does a token work after the issuer has taken it back.
+        Live introspection_seconds: Duration = Seconds { least: 1, most: 300 }, default "30";
         /// Algorithms it may sign with.
         Live algorithms: Vec<Algorithm> = List(ALGORITHM), default r#"["ES256", "ES384", "EdDSA", "PS256", "RS256"]"#;
         /// Clients whose tokens are accepted, by `client_id`; empty for all.
@@ -97,6 +109,8 @@ pub struct Issuer {
     pub url: String,
     /// Where its keys are.
     pub keys: Keys,
+    /// How it is asked about tokens that are no JWT.
+    pub introspection: Option<Introspection>,
     /// Algorithms it may sign with.
     pub algorithms: Vec<Algorithm>,
     /// Clients whose tokens are accepted; empty for all.
@@ -113,6 +127,19 @@ pub struct Issuer {
     pub require_dpop: bool,
     /// Takes JWTs that do not say what they are.
     pub danger_accept_untyped: bool,
+}
+
+/// How an issuer is asked about its tokens.
+#[derive(Clone, Debug)]
+pub struct Introspection {
+    /// The gateway there.
+    pub client_id: String,
+    /// What proves it.
+    pub proof: ClientProof,
+    /// Certificate authorities besides the system's.
+    pub ca_file: Option<PathBuf>,
+    /// How long an answer is believed.
+    pub fresh: Duration,
 }
 
 /// Where an issuer's keys are.
@@ -147,6 +174,12 @@ pub(super) fn read_all(walk: &mut Walk<'_>, root: &Table<'_>) -> Vec<Issuer> {
             );
         }
     }
+    let mut asked = issuers.iter().filter(|issuer| issuer.introspection.is_some());
+    if let (Some(first), Some(second)) = (asked.next(), asked.next()) {
+        let what = format!("`issuer.{}` is asked already", first.name);
+        let field = format!("issuer.{}.introspection_client_id", second.name);
+        walk.conflict(&field, Severity::Error, what, "ask one of the two");
+    }
     issuers
 }
 
@@ -163,10 +196,12 @@ fn read_one(walk: &mut Walk<'_>, entry: &Entry) -> Option<Issuer> {
         return None;
     }
     let keys = keys(walk, &table, &section);
+    let introspection = introspection(walk, &field, &section)?;
     Some(Issuer {
         name: name.ok()?,
         url: section.url,
         keys,
+        introspection,
         algorithms: section.algorithms,
         clients: section.clients,
         tenant: section.tenant,
@@ -178,8 +213,44 @@ fn read_one(walk: &mut Walk<'_>, entry: &Entry) -> Option<Issuer> {
     })
 }
 
+/// What is configured, if it is; nothing at all when that is contradictory.
+fn introspection(walk: &mut Walk<'_>, table: &str, section: &IssuerSection) -> Option<Option<Introspection>> {
+    let proof = match (&section.introspection_client_secret, &section.introspection_client_key) {
+        (Some(secret), None) => Some(ClientProof::Secret(secret.clone())),
+        (None, Some(file)) => Some(ClientProof::Key { file: file.clone(), id: None }),
+        (None, None) => None,
+        (Some(_), Some(_)) => {
+            let field = format!("{table}.introspection_client_secret");
+            let what = "there is an `introspection_client_key` too, and only one of them is used";
+            walk.conflict(&field, Severity::Error, what, "keep one of the two");
+            return None;
+        }
+    };
+    match (section.introspection_client_id.clone(), proof) {
+        (Some(client_id), Some(proof)) => {
+            let (ca_file, fresh) = (section.ca_file.clone(), section.introspection_seconds);
+            Some(Some(Introspection { client_id, proof, ca_file, fresh }))
+        }
+        (None, None) => Some(None),
+        (id, _) => {
+            let (set, wanted) = match id {
+                Some(_) => {
+                    ("introspection_client_id", "`introspection_client_key` or `introspection_client_secret`")
+                }
+                None if section.introspection_client_key.is_some() => {
+                    ("introspection_client_key", "`introspection_client_id`")
+                }
+                None => ("introspection_client_secret", "`introspection_client_id`"),
+            };
+            let what = format!("this has a meaning only together with {wanted}");
+            walk.conflict(&format!("{table}.{set}"), Severity::Error, what, "add it, or remove this");
+            None
+        }
+    }
+}
+
 /// Settings that have a meaning only for keys that are fetched.
-const FETCHED: &[&str] = &["ca_file", "keys_seconds", "keys_grace_seconds"];
+const FETCHED: &[&str] = &["keys_seconds", "keys_grace_seconds"];
 
 fn keys(walk: &mut Walk<'_>, table: &Table<'_>, section: &IssuerSection) -> Keys {
     let Some(file) = &section.jwks_file else {
@@ -189,7 +260,8 @@ fn keys(walk: &mut Walk<'_>, table: &Table<'_>, section: &IssuerSection) -> Keys
             grace: section.keys_grace_seconds,
         };
     };
-    for entry in FETCHED.iter().filter_map(|name| table.entry(name)) {
+    let unused = ["ca_file"].into_iter().filter(|_| section.introspection_client_id.is_none());
+    for entry in FETCHED.iter().copied().chain(unused).filter_map(|name| table.entry(name)) {
         let what = "this has a meaning only for keys that are fetched";
         walk.fault(
             &format!("{}.{}", table.name, entry.key),

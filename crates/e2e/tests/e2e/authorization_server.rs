@@ -1,19 +1,25 @@
 //! A real client gets itself a token from a real authorization server, found by way of the gateway alone.
 
-use std::{path::Path, process::Stdio};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Stdio, time::Duration};
 
 use portcullis_testkit::{
     bed::Bed,
     gateway::{Gateway, Setup},
+    issuer::client_key,
     server::HttpServer,
 };
 use serde_json::{Value, json};
-use tokio::{io::AsyncWriteExt, process::Command, time::timeout};
+use tokio::{
+    io::AsyncWriteExt,
+    process::Command,
+    time::{Instant, sleep, timeout},
+};
 
 use crate::{
     message::{MODERN, call, modern},
     odd::odd,
     raw::{Request, SOON},
+    upstream_credentials::{as_agent, token_of_agent},
 };
 
 const POLICY: &str = r#"
@@ -67,6 +73,45 @@ async fn a_client_finds_its_way_to_a_token() {
     assert!(impostor["error"].as_str().unwrap().contains("client authentication failed"), "{impostor}");
     let calls = gateway.records().unwrap().iter().filter(|it| it.allows("tools/call", "one", "echo")).count();
     assert_eq!(calls, 1);
+}
+
+#[tokio::test]
+async fn a_token_that_says_nothing_is_asked_about_and_can_be_taken_back() {
+    let bed = Bed::load().unwrap();
+    let (key, public) = client_key();
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("client.pem");
+    fs::write(&file, &key).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    let server = HttpServer::authorization_server_for(&bed, Some(&public), true).await.unwrap();
+    let issuer = server.url();
+    let sections = format!(
+        "[auth]\nmode = \"oauth\"\nrequired_scopes = [\"mcp\"]\n\n[issuer.as]\nurl = \"{issuer}\"\n\
+         introspection_client_id = \"gateway\"\nintrospection_client_key = {}\nintrospection_seconds = 1\n",
+        json!(file)
+    );
+    let setup = Setup::new().stdio("one", &odd(&[])).sections(&sections).policy(POLICY);
+    let gateway = setup.start().await.unwrap();
+    let token = token_of_agent(issuer, &gateway.url_of("one"), "mcp").await;
+    assert!(!token.contains('.'), "it is no JWT");
+    let message = modern(1, "tools/call", call("echo", json!({ "text": "hello" })));
+    let ask = |token: &str| {
+        Request::modern("/mcp/one", &message).header("authorization", &format!("Bearer {token}"))
+    };
+    let answer = ask(&token).send(gateway.address()).await;
+    assert_eq!((answer.status, answer.code()), (200, 0), "{answer:?}");
+    assert_eq!(ask("some-other-token").send(gateway.address()).await.status, 401);
+
+    let revoked = as_agent(issuer, "/token/revocation", &format!("token={token}")).await;
+    assert_eq!(revoked.status, 200, "{revoked:?}");
+    let end = Instant::now() + SOON;
+    while ask(&token).send(gateway.address()).await.status != 401 {
+        assert!(Instant::now() < end, "the token is still accepted");
+        // Within the limit of requests.
+        sleep(Duration::from_millis(200)).await;
+    }
+    let log = fs::read_to_string(gateway.log()).unwrap();
+    assert!(!log.contains(&token) && !gateway.said().contains(&token));
 }
 
 #[tokio::test]

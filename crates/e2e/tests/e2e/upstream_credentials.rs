@@ -78,15 +78,20 @@ async fn ask(gateway: &Gateway, token: &str) -> Answer {
 }
 
 /// A token for `agent` from the authorization server itself.
-async fn token_of_agent(issuer: &str, resource: &str, scope: &str) -> String {
+pub(crate) async fn token_of_agent(issuer: &str, resource: &str, scope: &str) -> String {
     let resource = resource.replace(':', "%3A").replace('/', "%2F");
     let form = format!("grant_type=client_credentials&resource={resource}&scope={}", scope.replace(' ', "+"));
-    let request = Request::post("/token", form)
+    let answer = as_agent(issuer, "/token", &form).await;
+    answer.json()["access_token"].as_str().unwrap_or_else(|| panic!("{answer:?}")).to_owned()
+}
+
+/// What the authorization server answers `agent`.
+pub(crate) async fn as_agent(issuer: &str, path: &str, form: &str) -> Answer {
+    let request = Request::post(path, form)
         .header("content-type", "application/x-www-form-urlencoded")
         // `agent:agent-secret`
         .header("authorization", "Basic YWdlbnQ6YWdlbnQtc2VjcmV0");
-    let answer = request.send(issuer.strip_prefix("http://").unwrap().parse().unwrap()).await;
-    answer.json()["access_token"].as_str().unwrap_or_else(|| panic!("{answer:?}")).to_owned()
+    request.send(issuer.strip_prefix("http://").unwrap().parse().unwrap()).await
 }
 
 fn claims(authorization: &str) -> Value {
@@ -109,7 +114,7 @@ async fn a_callers_token_becomes_one_for_the_server_and_goes_no_further() {
     let (bed, yard) = (Bed::load().unwrap(), Yard::new().await);
     let (key, public) = client_key();
     let key_file = yard.private("client.pem", &key);
-    let issuer = HttpServer::authorization_server_for(&bed, Some(&public)).await.unwrap();
+    let issuer = HttpServer::authorization_server_for(&bed, Some(&public), false).await.unwrap();
     let url = issuer.url();
     let credential = format!(
         "mode = \"exchange\"\nissuer = \"{url}\"\nclient_id = \"gateway\"\nclient_key = {}\nscopes = [\"notes\"]",

@@ -67,6 +67,12 @@ pub enum TokenFault {
     /// They could not be fetched.
     #[error("the keys of the issuer cannot be had: {0}")]
     NoKeys(String),
+    /// The issuer could not be asked.
+    #[error("the issuer cannot be asked about the token: {0}")]
+    NotIntrospected(String),
+    /// RFC 7662 section 2.2: expired, taken back, or never given.
+    #[error("the issuer says that the token is not active")]
+    Inactive,
     /// No key of that name.
     #[error("the issuer has no key of that `kid`")]
     UnknownKey,

@@ -54,7 +54,7 @@ mod tests {
             caller: Authenticated::new(caller),
             audiences: Vec::new(),
             key: None,
-            epoch: 0,
+            epoch: None,
             until,
         })
     }

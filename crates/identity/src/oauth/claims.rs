@@ -52,6 +52,32 @@ impl Claims {
     }
 }
 
+impl Claims {
+    /// What an issuer says about a token of its own (RFC 7662 section 2.2). It may leave out what it is asked
+    /// anew each time, but not for whom the token is and until when.
+    pub(super) fn introspected(root: Node<'_>, issuer: &str, now: u64) -> Result<Self, TokenFault> {
+        let client = id(root, "client_id")?;
+        let named = id(root, "iss")?.unwrap_or_else(|| issuer.to_owned());
+        if named != issuer {
+            return Err(TokenFault::Issuer);
+        }
+        Ok(Self {
+            issuer: named,
+            // A token that a client was given for itself has no other subject (RFC 9068 section 2.2).
+            subject: required("sub", id(root, "sub")?.or_else(|| client.clone()))?,
+            audiences: audiences(root)?,
+            expires: required("exp", date(root, "exp")?)?,
+            issued: date(root, "iat")?.unwrap_or(now),
+            not_before: date(root, "nbf")?,
+            client,
+            token_id: id(root, "jti")?,
+            scopes: scopes(root)?,
+            key: confirmation(root)?,
+            actors: actors(root)?,
+        })
+    }
+}
+
 pub(super) fn required<T>(name: &'static str, value: Option<T>) -> Result<T, TokenFault> {
     value.ok_or(TokenFault::Missing(name))
 }

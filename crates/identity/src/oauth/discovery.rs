@@ -22,18 +22,13 @@ pub(super) async fn keys(fetch: &dyn Fetch, url: &str) -> Result<KeySet, FetchFa
     KeySet::parse(document).map_err(|fault| FetchFault::new(&keys_at, fault.to_string()))
 }
 
-/// Finds where the issuer `url` gives out tokens.
-pub(crate) async fn token_endpoint(fetch: &dyn Fetch, url: &str) -> Result<Uri, FetchFault> {
-    endpoint(fetch, url, "token_endpoint").await
-}
-
 /// The issuer's own place.
 pub(crate) fn home(url: &str) -> Result<Uri, FetchFault> {
     url.parse().map_err(|_| FetchFault::new(&Uri::default(), "the issuer is no URL"))
 }
 
-/// What the issuer's metadata calls `name`.
-async fn endpoint(fetch: &dyn Fetch, url: &str, name: &'static str) -> Result<Uri, FetchFault> {
+/// What the metadata of the issuer `url` calls `name`.
+pub(crate) async fn endpoint(fetch: &dyn Fetch, url: &str, name: &'static str) -> Result<Uri, FetchFault> {
     let home = home(url)?;
     let mut last = FetchFault::new(&home, "it has no metadata");
     for place in places(&home) {

@@ -6,6 +6,7 @@ use portcullis_core::{AuthMethod, Caller, Grant, Principal, PrincipalKind, Subje
 
 use super::{
     claims::{Claims, required},
+    introspection::Introspection,
     keys::{KeySource, Keys},
 };
 use crate::{
@@ -22,6 +23,8 @@ pub struct Issuer {
     pub url: Arc<str>,
     /// Where its public keys come from.
     pub keys: KeySource,
+    /// How it is asked about tokens that are no JWT (RFC 7662); they are refused where it is not.
+    pub introspection: Option<Introspection>,
     /// Algorithms it may sign with.
     pub algorithms: Vec<Algorithm>,
     /// Clients whose tokens are accepted (`client_id`); empty for all.
@@ -47,8 +50,8 @@ pub(super) struct Verified {
     pub(super) audiences: Vec<String>,
     /// Thumbprint of the key that the caller has to prove to have.
     pub(super) key: Option<String>,
-    /// Which keys of the issuer it was verified with.
-    pub(super) epoch: u64,
+    /// Which keys of the issuer it was verified with; none where the issuer was asked.
+    pub(super) epoch: Option<u64>,
     /// Seconds since 1970; the clock's tolerance is in it.
     pub(super) until: u64,
 }
@@ -70,15 +73,35 @@ impl Issuer {
         self.check_header(&token.header)?;
         let key = keys.set.find(token.header.key_id.as_deref(), token.header.algorithm)?;
         key.verify(token.header.algorithm, token.signed, &token.signature)?;
+        if !self.danger_accept_untyped {
+            required("client_id", claims.client.as_ref())?;
+            required("jti", claims.token_id.as_ref())?;
+        }
+        let until = claims.expires.saturating_add(self.skew);
+        self.accept(claims, kept, now).map(|caller| verified(claims, caller, Some(keys.epoch), until))
+    }
+
+    /// Accepts what this issuer says about a token of its own, and believes it for so many seconds.
+    pub(super) fn introspected(
+        &self,
+        claims: &Claims,
+        kept: Option<&SubjectToken>,
+        seconds: u64,
+        now: u64,
+    ) -> Result<Verified, TokenFault> {
+        let until = claims.expires.saturating_add(self.skew).min(now.saturating_add(seconds));
+        self.accept(claims, kept, now).map(|caller| verified(claims, caller, None, until))
+    }
+
+    fn accept(
+        &self,
+        claims: &Claims,
+        kept: Option<&SubjectToken>,
+        now: u64,
+    ) -> Result<Authenticated, TokenFault> {
         self.check_time(claims, now)?;
         self.check_use(claims)?;
-        Ok(Verified {
-            epoch: keys.epoch,
-            key: claims.key.clone(),
-            until: claims.expires.saturating_add(self.skew),
-            audiences: claims.audiences.clone(),
-            caller: Authenticated::new(self.caller(claims, kept)),
-        })
+        Ok(Authenticated::new(self.caller(claims, kept)))
     }
 
     fn check_header(&self, header: &Header) -> Result<(), TokenFault> {
@@ -112,10 +135,6 @@ impl Issuer {
     }
 
     fn check_use(&self, claims: &Claims) -> Result<(), TokenFault> {
-        if !self.danger_accept_untyped {
-            required("client_id", claims.client.as_ref())?;
-            required("jti", claims.token_id.as_ref())?;
-        }
         if self.require_dpop && claims.key.is_none() {
             return Err(TokenFault::NotBound);
         }
@@ -153,4 +172,8 @@ impl Issuer {
             })),
         }
     }
+}
+
+fn verified(claims: &Claims, caller: Authenticated, epoch: Option<u64>, until: u64) -> Verified {
+    Verified { caller, audiences: claims.audiences.clone(), key: claims.key.clone(), epoch, until }
 }

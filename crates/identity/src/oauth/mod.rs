@@ -4,6 +4,7 @@
 mod cache;
 mod claims;
 pub(crate) mod discovery;
+mod introspection;
 mod issuer;
 mod keys;
 mod metadata;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use portcullis_core::{Challenge, ControlId, Digest, Refusal, RefusalKind, SubjectToken};
 
 pub use claims::is_scope;
+pub use introspection::Introspection;
 pub use issuer::Issuer;
 pub use keys::KeySource;
 
@@ -24,6 +26,7 @@ use crate::{
 };
 use cache::Cache;
 use claims::Claims;
+use introspection::{Introspector, is_opaque};
 use issuer::Verified;
 use keys::KeyRing;
 
@@ -45,6 +48,8 @@ pub struct OauthConfig {
 #[derive(Debug)]
 pub(crate) struct ResourceServer {
     issuers: Vec<(Issuer, KeyRing)>,
+    /// Who is asked about a token that does not say whose it is: the first issuer that can be.
+    introspector: Option<(Issuer, Introspector)>,
     required: Vec<Arc<str>>,
     cache: Cache,
     proofs: Proofs,
@@ -55,8 +60,13 @@ impl ResourceServer {
     pub(crate) fn new(config: &OauthConfig) -> Self {
         let ring = |issuer: &Issuer| KeyRing::new(issuer.keys.clone(), Arc::clone(&issuer.url));
         let issuers = config.issuers.iter().map(|issuer| (issuer.clone(), ring(issuer))).collect();
+        let introspector = config.issuers.iter().find_map(|issuer| {
+            let introspection = issuer.introspection.as_ref()?;
+            Some((issuer.clone(), Introspector::new(introspection)))
+        });
         Self {
             issuers,
+            introspector,
             required: config.required_scopes.clone(),
             cache: Cache::default(),
             proofs: Proofs::new(config.dpop_nonces),
@@ -113,10 +123,17 @@ impl ResourceServer {
     async fn verified(&self, token: &str, now_ms: u64) -> Result<Arc<Verified>, TokenFault> {
         let (digest, now) = (Digest::of(token.as_bytes()), now_ms / 1000);
         if let Some(known) = self.cache.get(&digest, now)
-            && let Some((_, ring)) = self.issuer(known.caller.grant.as_ref().map(|grant| &*grant.issuer))
-            && ring.current(now_ms).await?.epoch == known.epoch
+            && self.is_current(&known, now_ms).await?
         {
             return Ok(known);
+        }
+        if let Some((issuer, introspector)) = self.introspector.as_ref().filter(|_| is_opaque(token)) {
+            let claims = introspector.ask(token, &digest, now_ms).await?;
+            let kept = self.keep_tokens.then(|| SubjectToken::new(token));
+            let verified = issuer.introspected(&claims, kept.as_ref(), introspector.seconds(), now)?;
+            let verified = Arc::new(verified);
+            self.cache.put(digest, Arc::clone(&verified));
+            return Ok(verified);
         }
         let jws = Jws::parse(token)?;
         let claims = Claims::read(jws.claims.root())?;
@@ -134,6 +151,15 @@ impl ResourceServer {
         let verified = Arc::new(verified?);
         self.cache.put(digest, Arc::clone(&verified));
         Ok(verified)
+    }
+
+    /// Whether the keys that a token was verified with are still its issuer's.
+    async fn is_current(&self, known: &Verified, now_ms: u64) -> Result<bool, TokenFault> {
+        let Some(epoch) = known.epoch else { return Ok(true) };
+        match self.issuer(known.caller.grant.as_ref().map(|grant| &*grant.issuer)) {
+            Some((_, ring)) => Ok(ring.current(now_ms).await?.epoch == epoch),
+            None => Ok(false),
+        }
     }
 
     fn issuer(&self, url: Option<&str>) -> Option<&(Issuer, KeyRing)> {
@@ -163,7 +189,7 @@ fn no_token() -> Refusal {
 
 /// The peer learns whether a new token of the same kind would help, and nothing about how this one failed.
 fn refused(fault: &TokenFault) -> Refusal {
-    if matches!(fault, TokenFault::NoKeys(_)) {
+    if matches!(fault, TokenFault::NoKeys(_) | TokenFault::NotIntrospected(_)) {
         return Refusal::new(
             RefusalKind::UpstreamUnavailable,
             "the access token cannot be checked at the moment",
@@ -193,7 +219,7 @@ fn control(fault: &TokenFault) -> ControlId {
             ControlId::Az04
         }
         TokenFault::Delegation { .. } => ControlId::Az03,
-        TokenFault::Expired(_) | TokenFault::Lifetime { .. } => ControlId::Iam06,
+        TokenFault::Expired(_) | TokenFault::Inactive | TokenFault::Lifetime { .. } => ControlId::Iam06,
         _ => ControlId::Iam01,
     }
 }

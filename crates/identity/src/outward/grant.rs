@@ -69,11 +69,11 @@ impl<'a> Grant<'a> {
 
 /// `application/x-www-form-urlencoded`, wiped when dropped.
 #[derive(Default)]
-pub(super) struct Form(Zeroizing<Vec<u8>>);
+pub(crate) struct Form(Zeroizing<Vec<u8>>);
 
 impl Form {
     /// Adds a field.
-    pub(super) fn add(&mut self, name: &str, value: &[u8]) {
+    pub(crate) fn add(&mut self, name: &str, value: &[u8]) {
         if !self.0.is_empty() {
             self.0.push(b'&');
         }
@@ -83,7 +83,7 @@ impl Form {
     }
 
     /// Adds a field that is text.
-    pub(super) fn text(&mut self, name: &str, value: &str) {
+    pub(crate) fn text(&mut self, name: &str, value: &str) {
         self.add(name, value.as_bytes());
     }
 

@@ -12,6 +12,7 @@
 
 mod assertion;
 mod client;
+mod endpoint;
 mod fault;
 mod grant;
 mod held;
@@ -25,10 +26,13 @@ use http::HeaderValue;
 use portcullis_core::{Clock, Digest, OnBehalf, PrincipalKind, Secret, SubjectToken};
 
 pub use client::ClientAuthentication;
+pub(crate) use endpoint::Endpoint;
+pub use endpoint::OauthClient;
 pub use fault::CredentialFault;
 pub use server::IssuedConfig;
 pub use stored::StoredConfig;
 
+pub(crate) use grant::Form;
 use grant::{Delegation, Grant};
 use held::{Held, HeldTokens};
 use server::TokenEndpoint;

@@ -1,9 +1,11 @@
 //! The scenarios.
 
+mod s01;
 mod s02;
 mod s03;
 mod s04;
 mod s06;
+mod s08;
 mod s11;
 mod s17;
 mod s18;
@@ -40,10 +42,12 @@ pub struct Scenario {
 
 /// All of them.
 pub const SCENARIOS: &[Scenario] = &[
+    s01::SCENARIO,
     s02::SCENARIO,
     s03::SCENARIO,
     s04::SCENARIO,
     s06::SCENARIO,
+    s08::SCENARIO,
     s11::SCENARIO,
     s17::SCENARIO,
     s18::SCENARIO,

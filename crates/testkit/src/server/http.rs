@@ -54,22 +54,25 @@ impl HttpServer {
     /// # Errors
     /// When it does not start or does not listen within 30 s.
     pub async fn authorization_server(bed: &Bed) -> Result<Self, SpawnError> {
-        Self::authorization_server_for(bed, None).await
+        Self::authorization_server_for(bed, None, false).await
     }
 
-    /// The same with a client `gateway` that may exchange tokens and proves itself with one of these public keys.
+    /// The same with a client `gateway` that may exchange tokens and proves itself with one of these public keys; if
+    /// wanted with access tokens that say nothing.
     ///
     /// # Errors
     /// When it does not start or does not listen within 30 s.
     pub async fn authorization_server_for(
         bed: &Bed,
         gateway_keys: Option<&serde_json::Value>,
+        opaque: bool,
     ) -> Result<Self, SpawnError> {
         let script =
             Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testbed/servers/authorization-server.mjs");
         let script = script.to_str().expect("the repository's path is UTF-8").to_owned();
         let modules = bed.module("").to_str().expect("the path of the bed is UTF-8").to_owned();
         let mut env = vec![("PORTCULLIS_BED_NODE_MODULES".to_owned(), modules)];
+        env.extend(opaque.then(|| ("OPAQUE_TOKENS".to_owned(), "1".to_owned())));
         env.extend(gateway_keys.map(|keys| ("GATEWAY_JWKS".to_owned(), keys.to_string())));
         let launch =
             Launch { program: bed.node().to_owned(), args: vec![script], env, sandbox: Sandbox::default() };
