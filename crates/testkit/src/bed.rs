@@ -79,6 +79,21 @@ impl Bed {
         &self.python
     }
 
+    /// The OpenTelemetry collector rotel, which its Python package brings.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub fn rotel(&self) -> Result<PathBuf, BedError> {
+        let libraries = self.python.parent().and_then(Path::parent).unwrap_or(Path::new("/")).join("lib");
+        let versions = fs::read_dir(&libraries).into_iter().flatten().filter_map(Result::ok);
+        let found =
+            versions.map(|it| it.path().join("site-packages/rotel/rotel-agent")).find(|it| it.exists());
+        found.ok_or(BedError::Gone {
+            variable: "PORTCULLIS_BED_PYTHON",
+            path: libraries.join("…/rotel-agent"),
+        })
+    }
+
     /// A file of an npm package: `module("@modelcontextprotocol/server-memory/dist/index.js")`.
     #[must_use]
     pub fn module(&self, file: &str) -> PathBuf {

@@ -1,21 +1,22 @@
 //! OpenTelemetry: a call is one trace over its hops in both eras, what a client's baggage holds stays behind, and a
 //! collector that fails holds up nobody.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use portcullis_audit::otel::proto::{Logs, Span, Traces, Value};
 use portcullis_testkit::{
-    collector::Receiver,
+    bed::Bed,
+    collector::{Collector, Receiver},
     gateway::{Gateway, Setup},
     journal::Journal,
     server::{HttpServer, Launch},
 };
 use prost::Message as _;
 use serde_json::{Value as Json, json};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, process::Command};
 
 use crate::{
-    message::{LEGACY, call, initialize, legacy, modern},
+    message::{LEGACY, MODERN, call, initialize, legacy, modern},
     odd::odd,
     raw::{Answer, Request},
     until::until,
@@ -195,4 +196,104 @@ async fn without_a_collector_context_passes_as_it_is_and_baggage_does_not() {
     let seen = arrived(&Journal::at(&path), id);
     let meta = &seen.params.as_ref().unwrap()["_meta"];
     assert_eq!((&meta["traceparent"], &meta["baggage"]), (&json!(parent), &Json::Null));
+}
+
+/// What the client of `testbed/clients/traced.py` says: its trace, and what the API got as baggage.
+async fn traced_client(bed: &Bed, collector: &Collector, url: &str, mode: &str) -> (String, String) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testbed/clients/traced.py");
+    let mut command = Command::new(bed.python());
+    let output = command.arg(script).args([&collector.http(), url, mode]).output().await.unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let (trace, baggage) = said.trim().split_once(' ').unwrap_or_else(|| panic!("{said}{errors}"));
+    (trace.to_owned(), baggage.to_owned())
+}
+
+/// Who sent each span of a trace, with its id and its parent's.
+fn senders(receiver: &Receiver, trace: &str) -> Vec<(String, Vec<u8>, Vec<u8>)> {
+    let traces = receiver.bodies("traces").into_iter().map(|body| Traces::decode(body).unwrap());
+    let resources = traces.flat_map(|it| it.resource_spans);
+    let spans = resources.flat_map(|of| {
+        let resource = of.resource.unwrap_or_default();
+        let name = resource.attributes.into_iter().find(|it| it.key == "service.name");
+        let Some(Value::Text(name)) = name.and_then(|it| it.value?.value) else {
+            panic!("a nameless sender")
+        };
+        of.scope_spans.into_iter().flat_map(|it| it.spans).map(move |span| (name.clone(), span))
+    });
+    let ours = spans.filter(|(_, span)| hex(&span.trace_id) == trace);
+    ours.map(|(name, span)| (name, span.span_id, span.parent_span_id)).collect()
+}
+
+/// Who is above the one span of `api`, from the top.
+fn chain(spans: &[(String, Vec<u8>, Vec<u8>)]) -> Vec<&str> {
+    let mut chain = Vec::new();
+    let mut next = spans.iter().find(|(name, ..)| name == "api");
+    while let Some((name, _, parent)) = next {
+        chain.push(name.as_str());
+        next = spans.iter().find(|(_, id, _)| id == parent);
+    }
+    chain.dedup();
+    chain.reverse();
+    chain
+}
+
+#[tokio::test]
+async fn a_real_collector_sees_one_trace_over_client_gateway_server_and_api() {
+    let bed = Bed::load().unwrap();
+    let receiver = Receiver::start().await.unwrap();
+    let collector = Collector::start(&bed, &receiver).await.unwrap();
+    let api = HttpServer::traced(&bed, &collector.http(), &["api"]).await.unwrap();
+    let server = HttpServer::traced(&bed, &collector.http(), &["server", api.url()]).await.unwrap();
+    for (endpoint, protocol) in [(collector.http(), "http/protobuf"), (collector.grpc(), "grpc")] {
+        let settings = telemetry(&endpoint, &format!("protocol = \"{protocol}\"\nmetrics_seconds = 1"));
+        let gateway = Setup::new().http("traced", server.url()).sections(&settings).start().await.unwrap();
+        for mode in ["legacy", MODERN] {
+            let (trace, baggage) = traced_client(&bed, &collector, &gateway.url_of("traced"), mode).await;
+            assert_eq!(baggage, "allowed=1", "{protocol} {mode}");
+            let whole = ["client", "portcullis", "server", "api"];
+            let end = tokio::time::Instant::now() + crate::raw::SOON;
+            while chain(&senders(&receiver, &trace)) != whole {
+                let seen = senders(&receiver, &trace);
+                assert!(
+                    tokio::time::Instant::now() < end,
+                    "{protocol} {mode}: {:?} of {seen:?}",
+                    chain(&seen)
+                );
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+        for signal in ["logs", "metrics"] {
+            let before = receiver.bodies(signal).len();
+            until(&format!("{signal} over {protocol}"), || {
+                before > 0 || receiver.bodies(signal).len() > before
+            })
+            .await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_collector_killed_in_the_middle_costs_no_call() {
+    let bed = Bed::load().unwrap();
+    let receiver = Receiver::start().await.unwrap();
+    let collector = Collector::start(&bed, &receiver).await.unwrap();
+    let settings = telemetry(&collector.http(), "queue = 8");
+    let gateway = Setup::new().stdio("odd", &odd(&[])).sections(&settings).start().await.unwrap();
+    let echo = async |n| {
+        let message = modern(n, "tools/call", call("echo", json!({ "text": "x" })));
+        assert_eq!(Request::modern("/mcp/odd", &message).send(gateway.address()).await.code(), 0);
+    };
+    echo(1).await;
+    until("the first call's spans", || spans(&receiver).len() >= 2).await;
+    drop(collector);
+    let end = tokio::time::Instant::now() + crate::raw::SOON;
+    while lost(&gateway).await == 0 {
+        assert!(tokio::time::Instant::now() < end, "nothing was counted as lost");
+        echo(2).await;
+    }
+    let failing = |it: &portcullis_testkit::gateway::Record| it.text("subject") == "telemetry";
+    let event =
+        gateway.wait_for("that the collector is away", Duration::from_secs(30), failing).await.unwrap();
+    assert_eq!(event.text("event"), "degraded");
 }

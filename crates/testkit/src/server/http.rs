@@ -79,6 +79,20 @@ impl HttpServer {
         Self::start(&launch, Channel::Output, "").await
     }
 
+    /// A program of `testbed/servers/traced.py`, `api` or `server`, which tells `collector` what it does.
+    ///
+    /// # Errors
+    /// When it does not start or does not listen within 30 s.
+    pub async fn traced(bed: &Bed, collector: &str, role: &[&str]) -> Result<Self, SpawnError> {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testbed/servers/traced.py");
+        let script = script.to_str().expect("the repository's path is UTF-8");
+        let args = [script, collector].into_iter().chain(role.iter().copied()).map(str::to_owned).collect();
+        let launch =
+            Launch { program: bed.python().to_owned(), args, env: Vec::new(), sandbox: Sandbox::default() };
+        let path = if role.first() == Some(&"server") { "/mcp" } else { "/" };
+        Self::start(&launch, Channel::Output, path).await
+    }
+
     /// Where it listens, path included.
     #[must_use]
     pub fn url(&self) -> &str {
