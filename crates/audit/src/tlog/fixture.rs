@@ -27,15 +27,13 @@ pub(crate) struct Ground {
     /// Records written so far.
     pub(crate) records: u64,
     pub(crate) rotate_bytes: Option<u64>,
-    /// Between two checkpoints of a run; there is always one at its end.
-    pub(crate) interval: Duration,
 }
 
 impl Ground {
     pub(crate) fn new() -> Self {
         let memory = Path::new("/dev/shm");
         let home = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
-        let ground = Self { home, records: 0, rotate_bytes: None, interval: Duration::from_millis(5) };
+        let ground = Self { home, records: 0, rotate_bytes: None };
         ground.new_key(&[Algorithm::Ed25519]);
         ground
     }
@@ -76,8 +74,7 @@ impl Ground {
         LogDir::at(self.directory())
     }
 
-    pub(crate) fn try_open(&self) -> Result<(TransparencyLog, Arc<JsonLines>), TransparencyLogError> {
-        let clock: Arc<dyn Clock> = Arc::new(FakeClock::at(NOW_MS));
+    fn open_lines(&self, clock: Arc<dyn Clock>) -> Arc<JsonLines> {
         let options = JsonLinesOptions {
             fsync: Fsync::DangerNever,
             followed: true,
@@ -86,9 +83,14 @@ impl Ground {
             queue_bytes: 1 << 28,
             ..JsonLinesOptions::new(self.lines())
         };
-        let lines = Arc::new(JsonLines::open(options, clock.clone()).unwrap());
+        Arc::new(JsonLines::open(options, clock).unwrap())
+    }
+
+    pub(crate) fn try_open(&self) -> Result<(TransparencyLog, Arc<JsonLines>), TransparencyLogError> {
+        let clock: Arc<dyn Clock> = Arc::new(FakeClock::at(NOW_MS));
+        let lines = self.open_lines(clock.clone());
         let options = TransparencyLogOptions {
-            interval: self.interval,
+            interval: Duration::from_millis(5),
             ..TransparencyLogOptions::new(self.directory(), self.key_file())
         };
         Ok((TransparencyLog::open(options, lines.clone(), clock)?, lines))
@@ -111,6 +113,14 @@ impl Ground {
         let (log, lines) = self.open();
         self.write(&lines, count);
         log.shutdown().unwrap();
+    }
+
+    /// Writes `count` records that nobody follows, and lets a run find them: it signs once, however slow it is.
+    pub(crate) fn run_at_once(&mut self, count: u64) {
+        let lines = self.open_lines(Arc::new(FakeClock::at(NOW_MS)));
+        self.write(&lines, count);
+        lines.shutdown().unwrap();
+        self.open().0.shutdown().unwrap();
     }
 
     pub(crate) fn verify(&self) -> Verification {

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{fs, path::PathBuf};
 
 use proptest::prelude::*;
 
@@ -26,12 +26,11 @@ struct Site {
 impl Site {
     fn new() -> Self {
         let mut ground = Ground::new();
-        // The history is to have the ends of the runs and nothing else, however slowly they are written.
-        ground.interval = Duration::from_secs(3_600);
         let mut kept = Vec::new();
         let mut copies = Vec::new();
         for count in [270, 130, 200] {
-            ground.run(count);
+            // The history is to have the ends of the runs and nothing else.
+            ground.run_at_once(count);
             kept.push(ground.log().checkpoint().unwrap().0);
             copies.push(ground.copy());
         }
