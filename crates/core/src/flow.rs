@@ -174,6 +174,30 @@ pub struct Flow {
     pub conduct: Conduct,
     /// Whether a person approved this very call.
     pub approved: bool,
+    /// What the call names outside of its tool.
+    pub canonical: Canonical,
+}
+
+/// What the arguments of a call name outside of their tool, in the one form in which it is compared (control TI-06).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Canonical {
+    /// For each string that names something, where its contents begin in the message and what policies see in its
+    /// place, in order.
+    pub texts: Vec<(u32, String)>,
+    /// The hosts of all URLs.
+    pub hosts: BTreeSet<String>,
+    /// The programs of all command lines, without directories.
+    pub programs: BTreeSet<String>,
+    /// The first word of all SQL statements, in lower case.
+    pub statements: BTreeSet<String>,
+}
+
+impl Canonical {
+    /// What policies see in place of the string at this place.
+    pub fn text_at(&self, start: u32) -> Option<&str> {
+        let at = self.texts.binary_search_by_key(&start, |(at, _)| *at).ok()?;
+        self.texts.get(at).map(|(_, text)| text.as_str())
+    }
 }
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ pub use control::{Context, Control, Finding, Verdict};
 pub use control_id::ControlId;
 pub use definition::{Definition, DefinitionFault};
 pub use digest::Digest;
-pub use flow::{Conduct, Deed, Flow, Label, LabelClass, Labels};
+pub use flow::{Canonical, Conduct, Deed, Flow, Label, LabelClass, Labels};
 pub use host::{Authority, AuthorityFault, DomainName, Host, HostFault, Special, special_purpose};
 pub use launch::{Boundary, Exit, LaunchError, LaunchPlan, Launched, Launcher, Process, StderrLine};
 pub use link::{

@@ -16,7 +16,8 @@ impl Gateway {
         resolved: Resolved,
         cx: &Context,
     ) -> Result<Permitted<Resolved>, Refusal> {
-        let flow = self.conversations.flow(&resolved, cx.now_ms);
+        let canonical = snapshot.inspector.canonical(&resolved.call, resolved.schema().map(|it| &**it));
+        let flow = Flow { canonical, ..self.conversations.flow(&resolved, cx.now_ms) };
         // Only what is held to labels can be refused because of them.
         let held = !flow.labels.is_empty() && flow.conduct.deeds().next().is_some();
         let again = held.then(|| resolved.clone());

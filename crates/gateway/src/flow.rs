@@ -45,7 +45,7 @@ impl Conversations {
         let table = self.0.lock();
         let remembered = table.get(&Conversation::of(resolved)).filter(|it| now_ms < it.until_ms);
         let labels = remembered.map(|it| it.labels.clone()).unwrap_or_default();
-        Flow { labels, conduct: conduct(resolved), approved: false }
+        Flow { labels, conduct: conduct(resolved), ..Flow::default() }
     }
 
     /// Remembers what the answer to this call will bring. `record` is that of the call.

@@ -161,7 +161,8 @@ impl Resolved {
         server.catalogues.of(&profile).slot(kind).held().map(|list| list.digest)
     }
 
-    fn schema(&self) -> Option<&Arc<portcullis_inspect::ToolSchema>> {
+    /// The schema of the tool asked for.
+    pub(crate) fn schema(&self) -> Option<&Arc<portcullis_inspect::ToolSchema>> {
         match (&self.route, self.call.request.method_kind()) {
             (
                 crate::resolve::Route::Server { entry: Some(entry), .. },

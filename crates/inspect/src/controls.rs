@@ -12,7 +12,7 @@ use crate::{
     data::Data,
     detect::TextSurface,
     schema::Misfits,
-    table::{Need, Row, Stage},
+    table::{Need, Part, Row, Stage},
 };
 
 /// A control of this build that runs in full on everything of its kind.
@@ -25,7 +25,11 @@ pub(crate) const CALLS: &[Row<Call>] = &[
     row(ControlId::Net05, 1, Stage::Walk),
     Row {
         needs: Some((Need::Schema, "only the arguments of `tools/call` have a schema")),
-        ..row(ControlId::Ti02, 2, Stage::Schema)
+        ..row(ControlId::Ti02, 2, Stage::Tool(Part::Schema))
+    },
+    Row {
+        off: |options| options.targets.actions.is_off(),
+        ..row(ControlId::Ti06, 1, Stage::Tool(Part::Targets))
     },
     Row {
         off: |options| options.data.requests.is_off(),
@@ -61,7 +65,7 @@ pub(crate) const ANSWERS: &[Row<Answer>] = &[
     Row {
         needs: Some((Need::Schema, "only results of tools with an output schema have one")),
         off: |options| options.misfits == Misfits::Accept,
-        ..row(ControlId::Ti02, 1, Stage::Schema)
+        ..row(ControlId::Ti02, 1, Stage::Tool(Part::Schema))
     },
 ];
 
@@ -70,7 +74,7 @@ pub(crate) const DEFINITIONS: &[Row<Definition>] = &[
     row(ControlId::Net05, 1, Stage::Walk),
     row(ControlId::Ti01, 1, Stage::Check(|_| Box::new(DefinitionName))),
     row(ControlId::Ti04, 1, Stage::Check(|options| Box::new(Content(options.content)))),
-    row(ControlId::Ti02, 2, Stage::Schema),
+    row(ControlId::Ti02, 2, Stage::Tool(Part::Schema)),
 ];
 
 /// Whether the message is of the kind its channel carries. Later controls decide by the channel, so a

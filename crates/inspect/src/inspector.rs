@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use portcullis_core::{
-    Answer, Call, Context, ControlId, Definition, Digest, Finding, ListKind, Refusal, RefusalKind,
+    Answer, Call, Canonical, Context, ControlId, Definition, Digest, Finding, ListKind, Refusal, RefusalKind,
     wire::{Limits, Message, Method, message::decode_one},
 };
 
@@ -14,7 +14,8 @@ use crate::{
     options::{InspectorOptions, MessageLimits, MissingControl},
     released::Released,
     schema::{ArgumentFault, Broken, Misfits, Promised, ToolSchema, Undeclared},
-    table::{Has, Passed, Row, Table},
+    table::{Has, Part, Passed, Row, Table},
+    targets::{self, TargetParameters},
 };
 
 /// Inspects calls, answers and definitions. One per configuration; cheap to share, has no state of its own.
@@ -106,6 +107,12 @@ impl Inspector {
         &self.options.limits
     }
 
+    /// What policies see in place of what a call's arguments say about files, URLs and the like. `schema` is that of
+    /// the tool called.
+    pub fn canonical(&self, call: &Call, schema: Option<&ToolSchema>) -> Canonical {
+        targets::canonical(call, schema.map(ToolSchema::targets), &self.options.targets)
+    }
+
     /// Inspects a call. `schema` is that of the tool called, and is required for `tools/call`.
     ///
     /// # Errors
@@ -118,8 +125,12 @@ impl Inspector {
     ) -> Result<Inspected<T>, Refusal> {
         let call = subject.as_ref();
         let calls_tool = call.request.method_kind() == Method::ToolsCall;
-        let by_schema = |call: &Call| if calls_tool { check_arguments(call, schema) } else { Ok(()) };
-        match self.calls.run(call, cx, &[], by_schema)? {
+        let by_tool = |part, call: &Call| match part {
+            Part::Schema if calls_tool => check_arguments(call, schema).map(|()| None),
+            Part::Schema => Ok(None),
+            Part::Targets => targets::check(call, schema.map(ToolSchema::targets), &self.options.targets),
+        };
+        match self.calls.run(call, cx, &[], by_tool)? {
             Passed::Unchanged(findings) => {
                 let has = Has { schema: calls_tool, server: true };
                 Ok(Inspected::Cleared(Cleared::new(subject, self.calls.runs(has), findings)))
@@ -143,8 +154,9 @@ impl Inspector {
         let has = Has { schema: promised.is_some(), server: answer.server.is_some() };
         let (mut answer, mut rows, mut noted) = (answer, Vec::new(), Vec::new());
         loop {
-            let by_schema = |answer: &Answer| check_result(answer, promised, !rows.is_empty());
-            match self.answers.run(&answer, cx, &rows, by_schema)? {
+            let by_tool =
+                |_, answer: &Answer| check_result(answer, promised, !rows.is_empty()).map(|()| None);
+            match self.answers.run(&answer, cx, &rows, by_tool)? {
                 Passed::Unchanged(findings) => {
                     noted.extend(findings);
                     return Ok(Released::new(answer, self.answers.runs(has), noted));
@@ -169,11 +181,11 @@ impl Inspector {
     /// The refusal of the first control that objects; the definition must then be neither listed nor used.
     pub fn definition(&self, definition: Definition, cx: &Context) -> Result<Admitted, Refusal> {
         let mut schemas = Schemas::default();
-        let passed = self.definitions.run(&definition, cx, &[], |definition| {
+        let passed = self.definitions.run(&definition, cx, &[], |_, definition| {
             if definition.kind() == ListKind::Tools {
                 schemas = self.compile(definition)?;
             }
-            Ok(())
+            Ok(schemas.input.as_ref().filter(|schema| schema.is_left_open()).map(|_| left_open(definition)))
         })?;
         match passed {
             Passed::Unchanged(findings) => Ok(Admitted { definition, schemas, findings }),
@@ -191,14 +203,23 @@ impl Inspector {
         let compile = |member: &str, undeclared| {
             let raw = definition.document().root().get(member)?.raw();
             let compiled = ToolSchema::compile_with(raw, &self.options.schema, undeclared);
-            Some(compiled.map(Arc::new).map_err(|fault| unusable(member, &fault)))
+            Some(compiled.map_err(|fault| unusable(member, &fault)))
         };
         let input = compile("inputSchema", self.options.undeclared);
         let input = input.ok_or_else(|| unusable("inputSchema", &"is missing"))??;
         // What a result says beyond its schema is the server's to say.
         let output = compile("outputSchema", Undeclared::Accept).transpose()?;
-        Ok(Schemas { input: Some(input), output })
+        let targets = TargetParameters::of(definition, &self.options.targets);
+        Ok(Schemas { input: Some(Arc::new(input.naming(targets))), output: output.map(Arc::new) })
     }
+}
+
+fn left_open(definition: &Definition) -> Finding {
+    let name: String = definition.name().chars().take(64).flat_map(char::escape_debug).collect();
+    let detail = format!(
+        "parameters that the schema of `{name}` does not declare are not refused: to tell them costs too much"
+    );
+    Finding { control: ControlId::Ti02, detail: detail.into() }
 }
 
 fn check_arguments(call: &Call, schema: Option<&ToolSchema>) -> Result<(), Refusal> {
@@ -277,6 +298,7 @@ fn settings(options: &InspectorOptions) -> Vec<String> {
         format!("schema {:?}", options.schema),
         format!("undeclared {:?}", options.undeclared),
         format!("misfits {:?}", options.misfits),
+        format!("targets {:?}", options.targets),
         format!("content {:?}", options.content),
         format!("data {:?} {:?}", options.data, options.canaries),
         format!("models {:?}", Kind::ALL.map(|kind| model(kind).version())),

@@ -31,6 +31,7 @@ pub mod pins;
 mod released;
 pub mod schema;
 mod table;
+pub mod targets;
 pub mod text;
 
 pub use cleared::{Cleared, Inspected};

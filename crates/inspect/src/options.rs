@@ -6,6 +6,7 @@ use crate::{
     data::{Canaries, DataPolicy},
     detect::ContentPolicy,
     schema::{Misfits, SchemaLimits, Undeclared},
+    targets::TargetPolicy,
 };
 
 /// Bounds for messages, by direction. `wire` enforces them in the walk that reads a message.
@@ -47,6 +48,8 @@ pub struct InspectorOptions {
     pub undeclared: Undeclared,
     /// Whether results that do not fit the tool's output schema are withheld (control TI-02).
     pub misfits: Misfits,
+    /// What arguments may name outside of their tool (control TI-06).
+    pub targets: TargetPolicy,
     /// What is done about text that gives orders, or hides something (controls TI-03 and TI-04).
     pub content: ContentPolicy,
     /// What is done about secrets and personal data (controls TI-03 and TI-04).

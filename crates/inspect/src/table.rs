@@ -78,10 +78,19 @@ impl Has {
 pub(crate) enum Stage<S: 'static> {
     /// `wire` has done it in the walk that made the subject.
     Walk,
-    /// The inspector does it, with the schema of the tool concerned.
-    Schema,
+    /// The inspector does it, with what is known about the tool concerned.
+    Tool(Part),
     /// By itself.
     Check(fn(&InspectorOptions) -> Box<dyn Control<S>>),
+}
+
+/// What is looked at with what is known about a tool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// Whether it fits the schema.
+    Schema,
+    /// What the arguments name outside of the tool.
+    Targets,
 }
 
 /// The controls over one kind of subject, built.
@@ -95,7 +104,7 @@ enum Step<S> {
     /// Switched off: nothing is gathered for it either.
     Off,
     Walk,
-    Schema,
+    Tool(Part),
     Check(Box<dyn Control<S>>),
 }
 
@@ -130,21 +139,21 @@ impl<S> Table<S> {
         })
     }
 
-    /// Runs every control in order; `by_schema` does what needs the schema. What the rows of `edited` still note
+    /// Runs every control in order; `by_tool` does what needs to know the tool. What the rows of `edited` still note
     /// about their own edits is left out.
     pub(crate) fn run(
         &self,
         subject: &S,
         cx: &Context,
         edited: &[usize],
-        mut by_schema: impl FnMut(&S) -> Result<(), Refusal>,
+        mut by_tool: impl FnMut(Part, &S) -> Result<Option<Finding>, Refusal>,
     ) -> Result<Passed, Refusal> {
         let mut findings = Vec::new();
         for (row, (id, step)) in self.steps.iter().enumerate() {
             let verdict = match step {
                 Step::Off | Step::Walk => continue,
-                Step::Schema => {
-                    by_schema(subject)?;
+                Step::Tool(part) => {
+                    findings.extend(by_tool(*part, subject)?);
                     continue;
                 }
                 Step::Check(control) => control.check(subject, cx),
@@ -167,7 +176,7 @@ impl<S> Step<S> {
         match &row.stage {
             _ if (row.off)(options) => Self::Off,
             Stage::Walk => Self::Walk,
-            Stage::Schema => Self::Schema,
+            Stage::Tool(part) => Self::Tool(*part),
             Stage::Check(build) => Self::Check(build(options)),
         }
     }

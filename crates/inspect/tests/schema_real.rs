@@ -217,6 +217,20 @@ fn undeclared_parameters_are_refused_where_it_can_be_told_what_is_declared() {
 }
 
 #[test]
+fn a_schema_that_costs_too_much_to_close_is_left_open_and_says_so() {
+    let alternatives: Vec<String> =
+        (0..12).map(|at| format!(r#"{{"properties":{{"p{at}":{{}}}},"required":["p{at}"]}}"#)).collect();
+    let schema = format!(r#"{{"properties":{{"a":{{}}}},"anyOf":[{}]}}"#, alternatives.join(","));
+    let own = SchemaLimits::default();
+    for (max_evaluations, open) in [(own.max_evaluations, false), (80, true)] {
+        let limits = SchemaLimits { max_evaluations, ..own };
+        let schema = ToolSchema::compile_with(schema.as_bytes(), &limits, Undeclared::Refuse).unwrap();
+        assert_eq!(schema.is_left_open(), open);
+        assert_eq!(schema.validate(Some(br#"{"p1":1,"x":2}"#)).is_ok(), open);
+    }
+}
+
+#[test]
 fn faults_repeat_neither_values_nor_the_server_s_words() {
     let schema = compile(
         r#"{"properties":{

@@ -11,13 +11,15 @@
 //! | `null` | left out of its object or array, so `has` says no |
 //!
 //! Strings stay strings: text that looks like an entity, an address or a number gains no meaning unless a
-//! policy gives it one with `ip(…)` or `decimal(…)`.
+//! policy gives it one with `ip(…)` or `decimal(…)`. One that names a file, a URL, a command or a statement is the one
+//! form of that, see [`Canonical`].
 //!
 //! `tools/call` and `prompts/get` have arguments; without any, the record is empty. A call whose arguments
 //! exceed [`MAX_BYTES`], [`MAX_DEPTH`] or [`MAX_VALUES`], or are not an object, is refused as soon as a
 //! policy that could apply looks at arguments: what cannot be judged is not permitted.
 
 use cedar_policy::RestrictedExpression;
+use portcullis_core::Canonical;
 use portcullis_wire::{Node, json::Kind};
 
 use crate::number::{Number, number};
@@ -47,7 +49,10 @@ pub(crate) enum ArgumentFault {
 }
 
 /// The arguments as a Cedar record.
-pub(crate) fn record(arguments: Option<Node<'_>>) -> Result<RestrictedExpression, ArgumentFault> {
+pub(crate) fn record(
+    arguments: Option<Node<'_>>,
+    canonical: &Canonical,
+) -> Result<RestrictedExpression, ArgumentFault> {
     let Some(node) = arguments else { return object([]) };
     if node.kind() != Kind::Object {
         return Err(ArgumentFault::NotAnObject);
@@ -56,7 +61,7 @@ pub(crate) fn record(arguments: Option<Node<'_>>) -> Result<RestrictedExpression
         return Err(ArgumentFault::TooLong);
     }
     let mut left = MAX_VALUES;
-    value(node, MAX_DEPTH, &mut left)?.map_or_else(|| object([]), Ok)
+    value(node, canonical, MAX_DEPTH, &mut left)?.map_or_else(|| object([]), Ok)
 }
 
 fn object(
@@ -69,6 +74,7 @@ fn object(
 /// One value; `None` for `null`.
 fn value(
     node: Node<'_>,
+    canonical: &Canonical,
     depth: usize,
     left: &mut usize,
 ) -> Result<Option<RestrictedExpression>, ArgumentFault> {
@@ -77,7 +83,11 @@ fn value(
         Kind::Null => return Ok(None),
         Kind::Bool => RestrictedExpression::new_bool(node.as_bool().ok_or(ArgumentFault::Malformed)?),
         Kind::String => {
-            RestrictedExpression::new_string(node.as_str().ok_or(ArgumentFault::Malformed)?.into_owned())
+            let text = match canonical.text_at(node.span().start) {
+                Some(text) => text.to_owned(),
+                None => node.as_str().ok_or(ArgumentFault::Malformed)?.into_owned(),
+            };
+            RestrictedExpression::new_string(text)
         }
         Kind::Number => {
             match number(std::str::from_utf8(node.raw()).map_err(|_| ArgumentFault::Malformed)?) {
@@ -87,13 +97,18 @@ fn value(
         }
         Kind::Array => {
             let depth = depth.checked_sub(1).ok_or(ArgumentFault::TooDeep)?;
-            let elements = node.elements().filter_map(|element| value(element, depth, left).transpose());
+            let elements =
+                node.elements().filter_map(|element| value(element, canonical, depth, left).transpose());
             RestrictedExpression::new_set(elements.collect::<Result<Vec<_>, _>>()?)
         }
         Kind::Object => {
             let depth = depth.checked_sub(1).ok_or(ArgumentFault::TooDeep)?;
             let field = |(name, member): (std::borrow::Cow<'_, str>, Node<'_>)| {
-                Some(value(member, depth, left).transpose()?.map(|member| (name.into_owned(), member)))
+                Some(
+                    value(member, canonical, depth, left)
+                        .transpose()?
+                        .map(|member| (name.into_owned(), member)),
+                )
             };
             object(node.members().filter_map(field).collect::<Result<Vec<_>, _>>()?)?
         }

@@ -19,7 +19,7 @@ impl Mentions {
     /// What looking at this attribute of `context` means. Unknown ones count as everything.
     fn of_attribute(name: &str) -> Self {
         match name {
-            "arguments" => Self { arguments: true, now: false },
+            "arguments" | "hosts" | "programs" | "statements" => Self { arguments: true, now: false },
             "now" | "labels" | "conduct" | "approved" => Self { arguments: false, now: true },
             "channel"
             | "version"

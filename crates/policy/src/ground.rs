@@ -1,9 +1,12 @@
 //! A question with everything worked out that stays the same from call to call.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use cedar_policy::{Authorizer, Decision, Request, RestrictedExpression};
-use portcullis_core::{Context, Flow};
+use portcullis_core::{Canonical, Context, Flow};
 use portcullis_wire::Node;
 
 use crate::{
@@ -99,10 +102,14 @@ impl Ground {
         let seconds = i64::try_from(cx.now_ms / 1000).unwrap_or(i64::MAX);
         let now = ("now", RestrictedExpression::new_long(seconds));
         let arguments = match self.has_arguments {
-            true => Some(("arguments", arguments::record(arguments)?)),
+            true => Some(("arguments", arguments::record(arguments, &flow.canonical)?)),
             false => None,
         };
-        let changing = std::iter::once(now).chain(conversation(flow)).chain(arguments);
+        let named = self.has_arguments.then(|| named(&flow.canonical));
+        let changing = std::iter::once(now)
+            .chain(conversation(flow))
+            .chain(arguments)
+            .chain(named.into_iter().flatten());
         Ok(self.scene.request(changing)?)
     }
 
@@ -128,6 +135,15 @@ fn conversation(flow: &Flow) -> [(&'static str, RestrictedExpression); 3] {
         ("conduct", words(deeds)),
         ("approved", RestrictedExpression::new_bool(flow.approved)),
     ]
+}
+
+/// What the arguments name.
+fn named(canonical: &Canonical) -> [(&'static str, RestrictedExpression); 3] {
+    let set = |words: &BTreeSet<String>| {
+        RestrictedExpression::new_set(words.iter().cloned().map(RestrictedExpression::new_string))
+    };
+    let Canonical { hosts, programs, statements, .. } = canonical;
+    [("hosts", set(hosts)), ("programs", set(programs)), ("statements", set(statements))]
 }
 
 impl Slice {

@@ -2,7 +2,8 @@
 //!
 //! `planted-server SCRIPT JOURNAL`: SCRIPT is JSON. Its member `initialize` is added to the result of that method;
 //! `tools`, `prompts` and `resources` are its lists; `answers` has, by method and name or URI, the member of the
-//! response and its value. It speaks 2025-11-25 and appends every request it did not expect to be asked of its own
+//! response and its value. In place of a member of the response, `reads` names the argument with the file to read, and
+//! `runs` the one that becomes part of a line for a shell: two tools with a hole. It speaks 2025-11-25 and appends every request it did not expect to be asked of its own
 //! accord to JOURNAL, one a line.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a script that is wrong has to be seen")]
@@ -10,6 +11,7 @@
 use std::{
     env, fs,
     io::{self, BufRead, Write},
+    process::Command,
 };
 
 use serde_json::{Value, json};
@@ -36,10 +38,39 @@ fn answer(script: &Value, message: &Value) -> (String, Value) {
     }
     let name = params["name"].as_str().or(params["uri"].as_str()).unwrap_or_default();
     let known = script["answers"][format!("{method} {name}")].as_object().cloned().unwrap_or_default();
-    known
-        .into_iter()
-        .next()
-        .unwrap_or_else(|| ("error".to_owned(), json!({ "code": -32601, "message": "no such method" })))
+    let missing = || ("error".to_owned(), json!({ "code": -32601, "message": "no such method" }));
+    let (member, value) = known.into_iter().next().unwrap_or_else(missing);
+    let given = |name: &Value| {
+        let holder = if params["arguments"].is_object() { &params["arguments"] } else { params };
+        holder[name.as_str().unwrap_or_default()].as_str().unwrap_or_default().to_owned()
+    };
+    match member.as_str() {
+        "reads" => said(method, &read(&given(&value))),
+        "runs" => said(method, &run(&given(&value))),
+        _ => (member, value),
+    }
+}
+
+fn said(method: &str, text: &str) -> (String, Value) {
+    let content = json!([{ "type": "text", "uri": "planted://said", "text": text }]);
+    let member = if method == "resources/read" { "contents" } else { "content" };
+    ("result".to_owned(), json!({ member: content }))
+}
+
+/// Whatever file it is.
+fn read(path: &str) -> String {
+    let path = path.strip_prefix("file://").unwrap_or(path);
+    fs::read_to_string(path).unwrap_or_else(|error| format!("error: {error}"))
+}
+
+/// Whatever else the pattern makes of the line.
+fn run(pattern: &str) -> String {
+    let line = format!("echo looking for {pattern}");
+    let output = Command::new("sh").args(["-c", &line]).output();
+    output.map_or_else(
+        |error| format!("error: {error}"),
+        |it| format!("{}{}", String::from_utf8_lossy(&it.stdout), String::from_utf8_lossy(&it.stderr)),
+    )
 }
 
 fn main() {

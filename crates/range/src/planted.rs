@@ -1,8 +1,11 @@
 //! A gateway in front of a server that says what it is told to.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
-use portcullis_testkit::gateway::Gateway;
+use portcullis_testkit::gateway::{Gateway, Setup};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -24,11 +27,23 @@ pub(crate) struct Planted {
 
 impl Planted {
     pub(crate) async fn open(place: &Place, script: &Value, sections: &str) -> Result<Self, Trouble> {
+        Self::open_as(place, script, &[], |setup| setup.sections(sections)).await
+    }
+
+    /// With a server that may read these files, and whatever else is set up.
+    pub(crate) async fn open_as(
+        place: &Place,
+        script: &Value,
+        reads: &[&Path],
+        with: impl FnOnce(Setup) -> Setup,
+    ) -> Result<Self, Trouble> {
         let home = tempfile::tempdir().map_err(Trouble::io("making a directory"))?;
         let (file, journal) = (home.path().join("script"), home.path().join("journal"));
         fs::write(&file, script.to_string()).map_err(Trouble::io("writing the script"))?;
         fs::write(&journal, "").map_err(Trouble::io("writing the journal"))?;
-        let setup = place.setup().stdio("planted", &place.planted(&file, &journal)).sections(sections);
+        let mut launch = place.planted(&file, &journal);
+        launch.sandbox.read.extend(reads.iter().map(|path| path.to_path_buf()));
+        let setup = with(place.setup().stdio("planted", &launch));
         Ok(Self { gateway: setup.start().await?, journal, _home: home })
     }
 

@@ -18,6 +18,7 @@ mod server;
 mod setting;
 pub(crate) mod sources;
 mod spelling;
+mod targets;
 pub mod telemetry;
 pub(crate) mod tree;
 pub mod watch;
@@ -33,6 +34,7 @@ use portcullis_audit::note::VerifierKey;
 use portcullis_core::{Digest, ServerName};
 use portcullis_inspect::detect::ContentPolicy;
 use portcullis_inspect::pins::Trust;
+use portcullis_inspect::targets::TargetPolicy;
 
 pub use credential::Credential;
 pub use data::Data;
@@ -79,6 +81,8 @@ pub struct Config {
     pub content: ContentPolicy,
     /// What is done about secrets and personal data.
     pub data: Data,
+    /// What arguments may name outside of their tool.
+    pub targets: TargetPolicy,
     /// What tools are held to by their schemas.
     pub schemas: Schemas,
     /// Which protocol versions are served.

@@ -14,6 +14,7 @@ use super::{
     },
     server::ServerSection,
     setting::{Applies, Section, Setting},
+    targets::TargetsSection,
     telemetry::TelemetrySection,
 };
 
@@ -39,6 +40,7 @@ pub(super) const SECTIONS: &[Declared] = &[
     declared::<Policy>("policy"),
     declared::<ContentSection>("content"),
     declared::<DataSection>(DATA),
+    declared::<TargetsSection>("targets"),
     declared::<Schemas>("schemas"),
     declared::<Protocol>("protocol"),
     declared::<Limits>("limits"),

@@ -1,9 +1,16 @@
 //! From a document to a configuration: the sections, what must hold between them, and other files it names.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
-use portcullis_core::Digest;
-use portcullis_inspect::{detect::ContentPolicy, pins::Trust};
+use portcullis_core::{Digest, ServerName};
+use portcullis_inspect::{
+    detect::ContentPolicy,
+    pins::Trust,
+    targets::{DeclaredTargets, TargetPolicy},
+};
 
 use super::{
     Audit, Auth, Config, Data, Issuer, Loaded, Oauth, Parameter, Pins, Reach, Server, Source, Telemetry, Tls,
@@ -21,6 +28,7 @@ use super::{
     server,
     setting::{Applies, Origin, Section as _, Setting, Table, Walk},
     sources,
+    targets::TargetsSection,
     telemetry::TelemetrySection,
     tree::{Language, Position},
 };
@@ -38,6 +46,7 @@ pub(super) const SECTIONS: &[&str] = &[
     "pins",
     "policy",
     "content",
+    "targets",
     "schemas",
     "protocol",
     "stop",
@@ -67,6 +76,7 @@ struct Draft {
     policy: Option<Policy>,
     content: Option<ContentPolicy>,
     data: Option<Data>,
+    targets: Option<TargetPolicy>,
     schemas: Option<Schemas>,
     protocol: Option<Protocol>,
     stop: Option<StopSwitch>,
@@ -115,6 +125,7 @@ fn read_sections(walk: &mut Walk<'_>, root: &Table<'_>) -> Draft {
     let audit = walk.section::<AuditSection>(root, "audit");
     let telemetry = walk.section::<TelemetrySection>(root, "telemetry");
     let (content, data) = read_content(walk, root);
+    let targets = walk.section::<TargetsSection>(root, "targets");
     Draft {
         gateway,
         tls: tls.and_then(|section| settle_tls(walk, section)),
@@ -129,6 +140,7 @@ fn read_sections(walk: &mut Walk<'_>, root: &Table<'_>) -> Draft {
         policy: walk.section(root, "policy"),
         content: content.map(|section| section.settle(walk)),
         data: data.map(|section| section.settle(walk)),
+        targets: targets.map(|section| section.settle(walk)),
         schemas: walk.section(root, "schemas"),
         protocol: walk.section(root, "protocol"),
         stop: walk.section(root, "stop"),
@@ -173,6 +185,7 @@ impl Draft {
             policy: self.policy?,
             content: self.content?,
             data: self.data?,
+            targets: TargetPolicy { servers: declared_targets(&servers), ..self.targets? },
             schemas: self.schemas?,
             protocol: self.protocol?,
             stop: self.stop?,
@@ -181,6 +194,10 @@ impl Draft {
             sources,
         })
     }
+}
+
+fn declared_targets(servers: &[Server]) -> BTreeMap<ServerName, DeclaredTargets> {
+    servers.iter().map(|server| (server.name.clone(), server.targets.clone())).collect()
 }
 
 fn pins(section: PinsSection, record: &Path) -> Pins {

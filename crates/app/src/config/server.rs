@@ -7,7 +7,8 @@ use std::{
 };
 
 use portcullis_core::{Deed, ServerName};
-use portcullis_gateway::flow::Declared;
+use portcullis_gateway::flow;
+use portcullis_inspect::targets::DeclaredTargets;
 use portcullis_sandbox::Egress;
 use serde_json::{Value as Json, json};
 
@@ -20,6 +21,7 @@ use super::{
     secrecy::secret_name,
     section::PRINCIPAL,
     setting::{Section as _, Table, Walk, settings},
+    targets::{Declarations, Declared},
     tree::{Entry, Node, Position, key},
 };
 
@@ -110,6 +112,11 @@ settings! {
         Live outward: Option<Vec<String>> = Maybe(List(NAMES));
         /// Tools that do what cannot be taken back, in the same way.
         Live irrevocable: Option<Vec<String>> = Maybe(List(NAMES));
+        /// What arguments of the tools name, where the guess is wrong or there is none: for each tool, or `*` for all, its
+        /// parameters with `path`, `url`, `uri`, `operand`, `word`, `command`, `sql` or `text`. See `docs/targets.md`.
+        Live targets: Declarations = Declared;
+        /// Directories that paths in arguments have to be in. Without any, paths can be anywhere.
+        Live roots: Vec<PathBuf> = List(FilePath);
         /// File of views: narrow tools in place of the server's broad ones, as `[[view]]` tables with `name`, `tool`,
         /// `description`, `arguments` and `passes`.
         Live views: Option<PathBuf> = Maybe(FilePath);
@@ -193,7 +200,9 @@ pub struct Server {
     /// Most requests under way.
     pub concurrent_requests: usize,
     /// What is declared about its tools.
-    pub declared: Declared,
+    pub declared: flow::Declared,
+    /// What is declared about the arguments of its tools.
+    pub targets: DeclaredTargets,
     /// File of views.
     pub views: Option<PathBuf>,
 }
@@ -313,7 +322,11 @@ impl ServerSection {
             request: self.request_seconds,
             total: self.total_seconds,
             concurrent_requests: self.concurrent_requests,
-            declared: Declared { deeds: self.deeds() },
+            declared: flow::Declared { deeds: self.deeds() },
+            targets: DeclaredTargets {
+                parameters: self.targets.clone(),
+                roots: self.roots.iter().map(|root| root.to_string_lossy().into_owned()).collect(),
+            },
             views: self.views.clone(),
         }
     }

@@ -23,7 +23,7 @@ use crate::{
 
 /// Controls that must be there for the gateway to start.
 const REQUIRED: &[ControlId] =
-    &[ControlId::Net05, ControlId::Ti01, ControlId::Ti02, ControlId::Ti03, ControlId::Ti04];
+    &[ControlId::Net05, ControlId::Ti01, ControlId::Ti02, ControlId::Ti03, ControlId::Ti04, ControlId::Ti06];
 
 /// Builds snapshots.
 #[derive(Clone)]
@@ -112,6 +112,7 @@ fn inspector_options(deployment: &Deployment) -> InspectorOptions {
     InspectorOptions {
         required: REQUIRED.to_vec(),
         limits: message_limits(&config.limits),
+        targets: config.targets.clone(),
         content: config.content,
         data: config.data.policy,
         canaries: deployment.canaries.clone(),
@@ -122,7 +123,7 @@ fn inspector_options(deployment: &Deployment) -> InspectorOptions {
 }
 
 /// Settings of other sections that decide what of a server's lists is offered, and how.
-const LISTS: [&str; 4] = ["limits.", "schemas.", "content.tool_description", "content.schema"];
+const LISTS: [&str; 5] = ["limits.", "targets.", "schemas.", "content.tool_description", "content.schema"];
 
 /// Everything a server's behaviour depends on: its settings, and digests of the secrets they lead to, so that a
 /// rotated one reaches it.

@@ -310,7 +310,13 @@ impl Relay {
     fn promised(&self) -> Option<Promised<'_>> {
         let schema = self.cleared.output_schema().filter(|_| self.method == Method::ToolsCall)?;
         let version = self.link.as_ref().map(|link| link.info().version);
-        Some(Promised { schema, required: version.is_some_and(|version| version >= Version::V2025_06_18) })
+        let asked = self.cleared.call.request.params().and_then(|params| params.get("task"));
+        Some(Promised {
+            schema,
+            required: version.is_some_and(|version| version >= Version::V2025_06_18),
+            typed: version.is_some_and(|version| version.era() == Era::Modern),
+            as_task: version.is_some_and(|version| version.era() == Era::Legacy) && asked.is_some(),
+        })
     }
 
     fn era(&self) -> Era {

@@ -67,6 +67,7 @@ fn a_tool_call_needs_a_schema_and_arguments_that_fit_it() {
         [
             (ControlId::Net05, RunState::Ran),
             (ControlId::Ti02, RunState::Ran),
+            (ControlId::Ti06, RunState::Ran),
             (ControlId::Ti03, RunState::Ran)
         ]
     );
@@ -95,6 +96,7 @@ fn other_requests_have_no_schema_and_the_record_says_so() {
         [
             (ControlId::Net05, RunState::Ran),
             (ControlId::Ti02, RunState::Skipped),
+            (ControlId::Ti06, RunState::Ran),
             (ControlId::Ti03, RunState::Ran)
         ]
     );
@@ -198,7 +200,8 @@ const TOTALS: &str = r#"{"name":"a","inputSchema":{},"outputSchema":{"type":"obj
 fn checked_result(options: InspectorOptions, required: bool, result: &str) -> Result<Released, Refusal> {
     let inspector = Inspector::new(options).unwrap();
     let admitted = inspector.definition(definition(ListKind::Tools, TOTALS), &CX).unwrap();
-    let promised = Promised { schema: admitted.output_schema().unwrap(), required };
+    let schema = admitted.output_schema().unwrap();
+    let promised = Promised { schema, required, typed: required, as_task: required };
     let message = message(&format!(r#"{{"jsonrpc":"2.0","id":1,"result":{result}}}"#));
     let answer = Answer { server: Some("srv".parse().unwrap()), surface: Surface::Result, message };
     inspector.response(answer, Some(promised), &CX)
@@ -237,6 +240,16 @@ fn results_keep_what_their_tool_has_promised() {
         assert!(checked_result(accepting, true, result).is_ok());
     }
     assert!(checked_result(InspectorOptions::default(), false, r#"{"content":[]}"#).is_ok());
+    let inspector = inspector();
+    let admitted = inspector.definition(definition(ListKind::Tools, TOTALS), &CX).unwrap();
+    let schema = admitted.output_schema().unwrap();
+    // Nobody asked for that.
+    for result in [r#"{"resultType":"input_required"}"#, r#"{"task":{}}"#, r#"{"task":{"taskId":"1"}}"#] {
+        let message = message(&format!(r#"{{"jsonrpc":"2.0","id":1,"result":{result}}}"#));
+        let answer = Answer { server: Some("srv".parse().unwrap()), surface: Surface::Result, message };
+        let promised = Promised { schema, required: true, typed: false, as_task: false };
+        assert!(inspector.response(answer, Some(promised), &CX).is_err(), "{result}");
+    }
     assert!(checked_result(InspectorOptions::default(), false, r#"{"structuredContent":1}"#).is_err());
 }
 
@@ -269,9 +282,9 @@ fn a_required_control_that_is_not_there_stops_the_start() {
         Inspector::new(InspectorOptions { required: required.to_vec(), ..InspectorOptions::default() })
     };
     assert!(required(&[ControlId::Net05, ControlId::Ti02, ControlId::Ti04, ControlId::Ti01]).is_ok());
-    let missing = required(&[ControlId::Ti02, ControlId::Ti05, ControlId::Ti06]).unwrap_err();
-    assert_eq!(missing.controls(), [ControlId::Ti05, ControlId::Ti06]);
-    assert!(missing.to_string().contains("`TI-05`, `TI-06`"), "{missing}");
+    let missing = required(&[ControlId::Ti02, ControlId::Ti05, ControlId::Iso01]).unwrap_err();
+    assert_eq!(missing.controls(), [ControlId::Ti05, ControlId::Iso01]);
+    assert!(missing.to_string().contains("`TI-05`, `ISO-01`"), "{missing}");
 }
 
 /// One verdict, whatever the subject.
@@ -443,10 +456,11 @@ fn the_digest_covers_controls_order_and_settings() {
     let order = |rows: &[Row<Call>]| {
         Inspector::with_tables(InspectorOptions::default(), rows, ANSWERS, DEFINITIONS).unwrap().digest()
     };
-    let [walk, schema, text] = [(ControlId::Net05, 1), (ControlId::Ti02, 2), (ControlId::Ti03, 1)];
+    let [walk, schema, targets, text] =
+        [(ControlId::Net05, 1), (ControlId::Ti02, 2), (ControlId::Ti06, 1), (ControlId::Ti03, 1)];
     let rows =
-        |list: [(ControlId, u32); 4]| list.map(|(id, version)| Row { id, version, ..row(Stage::Walk) });
-    assert_eq!(order(&rows([walk, schema, text, text])), plain);
-    assert_ne!(order(&rows([schema, walk, text, text])), plain);
-    assert_ne!(order(&rows([walk, (ControlId::Ti02, 3), text, text])), plain);
+        |list: [(ControlId, u32); 5]| list.map(|(id, version)| Row { id, version, ..row(Stage::Walk) });
+    assert_eq!(order(&rows([walk, schema, targets, text, text])), plain);
+    assert_ne!(order(&rows([schema, walk, targets, text, text])), plain);
+    assert_ne!(order(&rows([walk, (ControlId::Ti02, 3), targets, text, text])), plain);
 }

@@ -12,7 +12,10 @@ use std::sync::Arc;
 use portcullis_core::{Conduct, Definition, ServerName};
 use serde::Serialize;
 
-use crate::conduct::{Guesses, infer};
+use crate::{
+    conduct::{Guesses, infer},
+    targets::{TargetParameters, TargetPolicy},
+};
 
 pub(crate) use names::look_of;
 pub use rule::{RULES, Rule, Weight};
@@ -26,14 +29,17 @@ pub struct Tool {
     pub guesses: Guesses,
     /// What it is taken to do: the guesses, corrected by what the operator declares.
     pub conduct: Conduct,
+    /// Which of its arguments name something outside of it.
+    pub targets: TargetParameters,
 }
 
 impl Tool {
-    /// A tool of which nothing is declared.
-    pub fn new(definition: Definition) -> Self {
+    /// A tool of which nothing is declared but this.
+    pub fn new(definition: Definition, policy: &TargetPolicy) -> Self {
         let guesses = infer(&definition);
         let conduct = guesses.conduct();
-        Self { definition: Arc::new(definition), guesses, conduct }
+        let targets = TargetParameters::of(&definition, policy);
+        Self { definition: Arc::new(definition), guesses, conduct, targets }
     }
 
     fn name(&self) -> &str {

@@ -8,7 +8,9 @@ use super::*;
 /// `server` and the definition of a tool.
 fn tool(server: &str, raw: &str) -> Tool {
     let raw = Bytes::copy_from_slice(raw.as_bytes());
-    Tool::new(Definition::read(server.parse().unwrap(), ListKind::Tools, raw, &Limits::default()).unwrap())
+    let definition =
+        Definition::read(server.parse().unwrap(), ListKind::Tools, raw, &Limits::default()).unwrap();
+    Tool::new(definition, &TargetPolicy::default())
 }
 
 /// Which rules find something, once each, `note`s left out.

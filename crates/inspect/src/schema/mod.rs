@@ -28,6 +28,8 @@ use bytes::Bytes;
 use portcullis_wire::json::{Document, Limits};
 use serde_json::Value;
 
+use crate::targets::TargetParameters;
+
 pub use dialect::Dialect;
 pub use fault::{ArgumentFault, SchemaFault, SchemaProblem};
 pub use limits::SchemaLimits;
@@ -45,6 +47,8 @@ use validator::{Compiled, Finding};
 pub struct ToolSchema {
     compiled: Compiled,
     cost: Cost,
+    targets: TargetParameters,
+    open: bool,
 }
 
 /// What to do about arguments that a schema neither declares nor forbids.
@@ -79,10 +83,13 @@ impl ToolSchema {
         let mut schema = read(raw, limits)?;
         let dialect = take_dialect(&mut schema)?;
         let closed = (undeclared == Undeclared::Refuse).then(|| closed::closed(&schema, dialect)).flatten();
-        match closed.map(|closed| Self::build(&closed, limits, dialect)) {
+        let closed = closed.map(|closed| Self::build(&closed, limits, dialect));
+        let costly = closed.is_some();
+        match closed {
             // Looking for what no alternative declares is what costs too much, so it cannot be told.
             None | Some(Err(SchemaFault { problem: SchemaProblem::TooMany { .. }, .. })) => {
-                Self::build(&schema, limits, dialect)
+                let open = costly;
+                Ok(Self { open, ..Self::build(&schema, limits, dialect)? })
             }
             Some(built) => built,
         }
@@ -93,7 +100,23 @@ impl ToolSchema {
         let graph = Graph::read(schema, &mut Reading { limits, dialect, patterns: &mut patterns })?;
         let cost = cost::worst_case(&graph, limits)?;
         let compiled = Compiled::build(schema, dialect, patterns)?;
-        Ok(Self { compiled, cost })
+        Ok(Self { compiled, cost, targets: TargetParameters::default(), open: false })
+    }
+
+    /// The same, of a tool whose arguments name this.
+    #[must_use]
+    pub fn naming(self, targets: TargetParameters) -> Self {
+        Self { targets, ..self }
+    }
+
+    /// Whether parameters that it does not declare are let through only because to tell them costs too much.
+    pub fn is_left_open(&self) -> bool {
+        self.open
+    }
+
+    /// Which of the arguments name something outside of the tool.
+    pub fn targets(&self) -> &TargetParameters {
+        &self.targets
     }
 
     /// Whether `arguments`, the value of `params.arguments`, fit. Absent arguments are `{}`.

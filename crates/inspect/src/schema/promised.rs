@@ -22,6 +22,10 @@ pub struct Promised<'s> {
     /// Whether the server's protocol version has structured content, so that a result without any breaks the promise
     /// (from MCP 2025-06-18 on).
     pub required: bool,
+    /// Whether `resultType` says what a result is (from MCP 2026-07-28 on). Before, it means nothing.
+    pub typed: bool,
+    /// Whether the caller asked for a task in place of a result (MCP 2025-11-25).
+    pub as_task: bool,
 }
 
 /// How a result breaks its tool's promise.
@@ -42,16 +46,18 @@ impl Promised<'_> {
             (_, Some(Ok(()))) => Ok(()),
             // Some servers write `null` for nothing.
             (Some(content), Some(Err(faults))) if !content.is_null() => Err(Broken::Misfit(faults)),
-            _ if self.required && is_last_word(result) => Err(Broken::Missing),
+            _ if self.required && self.is_last_word(result) => Err(Broken::Missing),
             _ => Ok(()),
         }
     }
-}
 
-/// Whether the result is what the call came to: neither an error, nor a question or a task in place of it.
-fn is_last_word(result: Node<'_>) -> bool {
-    let complete = result.get("resultType").and_then(Node::as_str).is_none_or(|kind| kind == "complete");
-    let failed = result.get("isError").and_then(Node::as_bool) == Some(true);
-    let task = result.get("task").is_some_and(|task| task.kind() == Kind::Object);
-    complete && !failed && !task
+    /// Whether the result is what the call came to: neither an error, nor a question or a task in place of it. A server
+    /// that says so where nobody could have asked for that is not believed.
+    fn is_last_word(&self, result: Node<'_>) -> bool {
+        let is = |kind: std::borrow::Cow<'_, str>| kind == "complete";
+        let complete = !self.typed || result.get("resultType").and_then(Node::as_str).is_none_or(is);
+        let failed = result.get("isError").and_then(Node::as_bool) == Some(true);
+        let task = self.as_task && result.get("task").is_some_and(|task| task.kind() == Kind::Object);
+        complete && !failed && !task
+    }
 }

@@ -1,5 +1,7 @@
 //! Conditions on what a call would do.
 
+use portcullis_core::{Canonical, Flow};
+
 use crate::asking::{NOW, authoriser, call, local, verdict};
 
 /// Whether a call with these arguments is permitted if the one policy's condition is `condition`.
@@ -141,4 +143,30 @@ fn prompts_have_arguments_and_other_actions_do_not() {
         |arguments| authoriser.authorise(call(local(), "prompts/get", "Prompt a/b", arguments), &NOW).is_ok();
     assert!(ask(r#"{"topic":"weather"}"#));
     assert!(!ask(r#"{"topic":"war"}"#));
+}
+
+#[test]
+fn what_arguments_name_is_seen_in_its_one_form() {
+    let authoriser = authoriser(
+        r#"permit (principal, action == Mcp::Action::"tools/call", resource)
+           when { ["a.example"].containsAll(context.hosts) };
+           forbid (principal, action == Mcp::Action::"tools/call", resource)
+           when { context.arguments has path && context.arguments.path like "/etc/*" };"#,
+    );
+    for (written, path, hosts, expected) in [
+        ("/srv/a", None, &[][..], true),
+        ("/srv/../etc/a", None, &[], true),
+        ("/srv/../etc/a", Some("/etc/a"), &[], false),
+        ("/etc//a", Some("/etc/a"), &[], false),
+        ("/srv/a", None, &["a.example"], true),
+        ("/srv/a", None, &["a.example", "b.example"], false),
+    ] {
+        let call = call(local(), "tools/call", "Tool a/b", &format!(r#"{{"path":"{written}"}}"#));
+        let start = call.request.params().unwrap().path(&["arguments", "path"]).unwrap().span().start;
+        let texts = path.map(|path| (start, path.to_owned())).into_iter().collect();
+        let hosts = hosts.iter().map(|host| (*host).to_owned()).collect();
+        let canonical = Canonical { texts, hosts, ..Canonical::default() };
+        let result = verdict(authoriser.authorise_in(call, &Flow { canonical, ..Flow::default() }, &NOW));
+        assert_eq!(result.is_ok(), expected, "{written} {path:?}: {result:?}");
+    }
 }

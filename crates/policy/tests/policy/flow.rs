@@ -17,7 +17,7 @@ fn labels(text: &str) -> Labels {
 }
 
 fn flow(text: &str, deeds: &[Deed], approved: bool) -> Flow {
-    Flow { labels: labels(text), conduct: deeds.iter().copied().collect(), approved }
+    Flow { labels: labels(text), conduct: deeds.iter().copied().collect(), approved, ..Flow::default() }
 }
 
 const OUT: &[Deed] = &[Deed::Outward];

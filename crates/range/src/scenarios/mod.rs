@@ -4,12 +4,17 @@ mod s01;
 mod s02;
 mod s03;
 mod s04;
+mod s05;
 mod s06;
+mod s07;
 mod s08;
 mod s11;
 mod s17;
 mod s18;
 mod s19;
+mod s21;
+mod s22;
+mod s24;
 mod s26;
 mod s27;
 mod s28;
@@ -46,12 +51,17 @@ pub const SCENARIOS: &[Scenario] = &[
     s02::SCENARIO,
     s03::SCENARIO,
     s04::SCENARIO,
+    s05::SCENARIO,
     s06::SCENARIO,
+    s07::SCENARIO,
     s08::SCENARIO,
     s11::SCENARIO,
     s17::SCENARIO,
     s18::SCENARIO,
     s19::SCENARIO,
+    s21::SCENARIO,
+    s22::SCENARIO,
+    s24::SCENARIO,
     s26::SCENARIO,
     s27::SCENARIO,
     s28::SCENARIO,

@@ -8,7 +8,10 @@ use portcullis_core::{
     wire::{Document, Limits},
 };
 use portcullis_gateway::offered::Offered;
-use portcullis_inspect::lint::{Finding, Tool, Weight};
+use portcullis_inspect::{
+    lint::{Finding, Tool, Weight},
+    targets::TargetPolicy,
+};
 
 use super::Args;
 use crate::{
@@ -69,7 +72,7 @@ fn ask(config: Config, file: &Path, printer: &Printer, gathered: &mut Gathered) 
     let answers = runtime::runtime()?.block_on(runtime::ask::tools(&deployment, printer))?;
     for (name, answer) in answers {
         match answer {
-            Ok(offered) => add(&name, offered, gathered),
+            Ok(offered) => add(&name, offered, &deployment.config.targets, gathered),
             Err(why) => gathered.unreachable.push((name.to_string(), why)),
         }
     }
@@ -82,13 +85,13 @@ fn ask(config: Config, file: &Path, printer: &Printer, gathered: &mut Gathered) 
     Ok(())
 }
 
-fn add(server: &ServerName, offered: Offered, gathered: &mut Gathered) {
+fn add(server: &ServerName, offered: Offered, targets: &TargetPolicy, gathered: &mut Gathered) {
     for (name, why) in offered.refused {
         gathered.refused.push(inadmissible(server, name, why));
     }
     for raw in offered.definitions {
         match Definition::read(server.clone(), ListKind::Tools, raw, &Limits::default()) {
-            Ok(definition) => gathered.tools.push(Tool::new(definition)),
+            Ok(definition) => gathered.tools.push(Tool::new(definition, targets)),
             Err(why) => gathered.refused.push(inadmissible(server, String::new(), why.to_string())),
         }
     }
@@ -121,6 +124,6 @@ fn read_tools(file: &Path, gathered: &mut Gathered) -> Result<(), Failure> {
     if offered.definitions.is_empty() {
         return Err(unusable("there are no tools in it".to_owned()).remedy("name the answer to `tools/list`"));
     }
-    add(&server, offered, gathered);
+    add(&server, offered, &TargetPolicy::default(), gathered);
     Ok(())
 }

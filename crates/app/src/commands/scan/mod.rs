@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use portcullis_inspect::{
     conduct::Guess,
     lint::{self, Finding, RULES, Tool, Weight},
+    targets::TargetParameter,
 };
 use serde::Serialize;
 
@@ -24,7 +25,7 @@ use gather::Gathered;
 /// Asks every configured server, or those of a client's settings, for its tools, or reads lists from files, and looks
 /// at each tool and at all of them together: shapes that are too broad, definitions that steer, names that are
 /// mistaken for others, private data beside text of others and a way out. Says, with the reason, what each tool is
-/// taken to do with data, which is what flow labels go by. The exit status is 1 when there are warnings or errors, and
+/// taken to do with data, which is what flow labels go by, and which arguments are taken for files, URLs and commands. The exit status is 1 when there are warnings or errors, and
 /// 3 when a server could not be asked.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -74,6 +75,7 @@ struct Taken<'s> {
     name: String,
     conduct: Vec<&'static str>,
     guesses: &'s [Guess],
+    targets: Vec<&'s TargetParameter>,
 }
 
 pub(crate) fn run(args: &Args, printer: &Printer) -> Outcome {
@@ -132,6 +134,7 @@ fn taken(tool: &Tool) -> Taken<'_> {
         name: tool.definition.name().to_string(),
         conduct: tool.conduct.deeds().map(|deed| deed.as_str()).collect(),
         guesses: &tool.guesses.0,
+        targets: tool.targets.iter().collect(),
     }
 }
 
@@ -143,6 +146,7 @@ fn tell(gathered: &Gathered, findings: &[&Finding], printer: &Printer) {
         printer.line(&format!("{:<8} {rule:<20} {place}: {message}", weight.as_str()));
     }
     for tool in &gathered.tools {
+        let name = format!("{}/{}", tool.definition.server(), tool.definition.name());
         let deeds: Vec<_> = tool.conduct.deeds().map(|deed| deed.as_str()).collect();
         if !deeds.is_empty() {
             let reasons: Vec<_> = tool
@@ -151,8 +155,11 @@ fn tell(gathered: &Gathered, findings: &[&Finding], printer: &Printer) {
                 .iter()
                 .map(|guess| format!("{}: {}", guess.deed.as_str(), guess.reason))
                 .collect();
-            let name = format!("{}/{}", tool.definition.server(), tool.definition.name());
             printer.line(&format!("taken to  {:<30} {name} ({})", deeds.join(", "), reasons.join("; ")));
+        }
+        for TargetParameter { path, kind, why, .. } in tool.targets.iter() {
+            let place = path.join(".");
+            printer.line(&format!("names     {:<30} {name} `{place}` ({why})", kind.as_str()));
         }
     }
     let mut rules: Vec<_> = findings.iter().map(|finding| finding.rule).collect();
