@@ -69,7 +69,7 @@ impl Ticket {
         self.findings.extend(findings.iter().take(room).cloned());
     }
 
-    /// It has been sent to its server, in this version of the protocol.
+    /// It is being sent to its server, in this version of the protocol.
     pub fn sent(&mut self, version: &'static str) {
         if let Some(told) = &mut self.told {
             told.sent(version);

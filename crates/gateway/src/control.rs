@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use portcullis_core::{
     Link, Outcome, Refusal, RefusalKind,
-    wire::{Era, Method, Notification, Response},
+    wire::{Era, Message, Method, Notification, Response},
 };
 
 use crate::{
-    gateway::Gateway, inbound::Inbound, outflow::Reply, session::Session, snapshot::Snapshot, trail::Trail,
+    gateway::Gateway, inbound::Inbound, outbound, outflow::Reply, session::Session, snapshot::Snapshot,
+    trace::without_baggage, trail::Trail,
 };
 
 /// Named in records as what allowed a message that only its own session can send.
@@ -33,7 +35,9 @@ impl Gateway {
             Method::Progress | Method::RootsListChanged | Method::TaskStatus => {
                 let record = trail.allowed(&self.audit, snapshot, owner(), Arc::from([]), &[]);
                 let ticket = self.audit.open(record).await?;
-                let sent = pass_on(session, &notification).await;
+                let bytes = without_baggage(notification.document(), "params", &snapshot.settings.baggage)?;
+                let bytes = bytes.unwrap_or_else(|| notification.bytes().clone());
+                let sent = pass_on(session, &bytes).await;
                 let outcome = if sent { Outcome::Completed } else { Outcome::Unknown };
                 let _receipt = ticket.settle(outcome, 0, None).await?;
             }
@@ -58,11 +62,21 @@ impl Gateway {
         };
         let record = trail.allowed(&self.audit, snapshot, owner(), Arc::from([]), &[]);
         let ticket = self.audit.open(record).await?;
+        let response = clean(response, &snapshot.settings.baggage)?;
         let delivered = response.id().cloned().is_some_and(|id| session.deliver(&id, response));
         // An answer to a question nobody waits for any more is a race, not an offence.
         let detail = (!delivered).then(|| "nobody was waiting for it".to_owned());
         let _receipt = ticket.settle(Outcome::Completed, 0, detail).await?;
         Ok(Reply::Accepted)
+    }
+}
+
+/// The answer as its server gets it.
+fn clean(response: Response, listed: &[Arc<str>]) -> Result<Response, Refusal> {
+    let Some(bytes) = without_baggage(response.document(), "result", listed)? else { return Ok(response) };
+    match outbound::decode(bytes, &outbound::GENEROUS) {
+        Ok(Message::Response(response)) => Ok(response),
+        _ => Err(Refusal::new(RefusalKind::Internal, "internal error").operator("an edit broke an answer")),
     }
 }
 
@@ -78,10 +92,9 @@ fn cancel(session: &Session, notification: &Notification) {
 }
 
 /// To every legacy server the session has a link to: which of them it concerns only they know.
-async fn pass_on(session: &Session, notification: &Notification) -> bool {
+async fn pass_on(session: &Session, notification: &Bytes) -> bool {
     let legacy = |link: &Arc<dyn Link>| link.info().version.era() == Era::Legacy;
     let links: Vec<_> = session.links().into_iter().filter(legacy).collect();
-    let sent =
-        futures_util::future::join_all(links.iter().map(|link| link.notify(notification.bytes().clone())));
+    let sent = futures_util::future::join_all(links.iter().map(|link| link.notify(notification.clone())));
     sent.await.iter().all(Result::is_ok)
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use portcullis_audit::Ticket;
 use portcullis_core::{
     Exchange, Link, Outbound, Refusal, RefusalKind,
     wire::{Document, Era, Patch, Response, json::Kind},
@@ -29,15 +30,20 @@ pub(crate) struct Sent {
     pub exchange: Box<dyn Exchange>,
 }
 
-/// Sends a request, over the link its caller may use. The proof is the only way to get here.
+/// Sends a request, over the link its caller may use. The proof is the only way to get here. `ticket` is told the
+/// moment before.
 pub(crate) async fn send(
     gateway: &Arc<Gateway>,
     cleared: &Clear,
     server: &Arc<Server>,
+    ticket: Option<&mut Ticket>,
 ) -> Result<Sent, Refusal> {
     let link = link_for(gateway, cleared, server).await?;
     check_state(cleared, link.as_ref())?;
     let outbound = translated(cleared, link.as_ref(), server.timing)?;
+    if let Some(ticket) = ticket {
+        ticket.sent(link.info().version.as_str());
+    }
     let exchange = request_with_retry(gateway, cleared, server, &link, outbound).await?;
     Ok(exchange)
 }

@@ -227,6 +227,32 @@ impl Carried {
     }
 }
 
+/// What a client sends besides requests, without baggage that must not travel; none when nothing has to change.
+/// `holder` is the member that has the `_meta`.
+///
+/// # Errors
+/// [`portcullis_core::RefusalKind::Internal`] on a defect.
+pub(crate) fn without_baggage(
+    document: &Document,
+    holder: &str,
+    listed: &[Arc<str>],
+) -> Result<Option<Bytes>, Refusal> {
+    let meta = document.root().get(holder).and_then(|holder| holder.get("_meta"));
+    let meta = meta.filter(|meta| meta.kind() == Kind::Object);
+    let Some((meta, said)) = meta.and_then(|meta| Some((meta, meta.get(BAGGAGE)?))) else { return Ok(None) };
+    let text = said.as_str();
+    let passed = text.as_deref().and_then(|value| listed_baggage(value, listed).passed);
+    if passed.is_some() && passed.as_deref() == text.as_deref() {
+        return Ok(None);
+    }
+    let mut patch = Patch::new(document);
+    match passed {
+        Some(passed) => patch.set(meta, BAGGAGE, quoted(&passed)).map_err(defect)?,
+        None => patch.remove(meta, BAGGAGE).map_err(defect)?,
+    };
+    Ok(Some(patch.apply()))
+}
+
 fn quoted(text: &str) -> Vec<u8> {
     let mut quoted = Vec::with_capacity(text.len().saturating_add(2));
     write::push_str(&mut quoted, text);
@@ -340,6 +366,31 @@ mod tests {
         }
         let (sent, dropped) = passed("", &[("baggage", "user=b,allowed=2")], true);
         assert!(sent.ends_with(r#","baggage":"allowed=2""#) && dropped == 1, "{sent}");
+    }
+
+    #[test]
+    fn notifications_and_answers_leave_baggage_behind_too() {
+        for (message, holder, expected) in [
+            (
+                r#"{"params":{"_meta":{"baggage":"user=b,allowed=1"}}}"#,
+                "params",
+                Some(r#"{"params":{"_meta":{"baggage":"allowed=1"}}}"#),
+            ),
+            (
+                r#"{"result":{"_meta":{"baggage":"user=b"},"x":1}}"#,
+                "result",
+                Some(r#"{"result":{"_meta":{},"x":1}}"#),
+            ),
+            (r#"{"result":{"_meta":{"baggage":7}}}"#, "result", Some(r#"{"result":{"_meta":{}}}"#)),
+            (r#"{"result":{"_meta":{"baggage":"allowed=1"}}}"#, "result", None),
+            (r#"{"result":{"_meta":7}}"#, "result", None),
+            (r#"{"params":{}}"#, "params", None),
+            ("{}", "params", None),
+        ] {
+            let document = Document::parse(Bytes::from(message), &GENEROUS).unwrap();
+            let sent = without_baggage(&document, holder, &["allowed".into()]).unwrap();
+            assert_eq!(sent.as_deref(), expected.map(str::as_bytes), "{message}");
+        }
     }
 
     #[test]

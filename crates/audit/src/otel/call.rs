@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use portcullis_core::{DecisionRecord, Outcome, OutcomeRecord, RecordId, SpanId, Spans};
 
 use super::{
-    facts::{Facts, Series},
+    facts::{Facts, Series, measured},
     logs,
     proto::{KeyValue, Span, Status, attribute},
     told::{Item, Telemetry},
@@ -37,8 +37,12 @@ impl CallSpans {
         Self { telemetry, spans: record.spans.clone(), facts, since, sent: None, fault: None }
     }
 
+    pub(super) fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
     pub(crate) fn sent(&mut self, version: &'static str) {
-        self.sent = Some((Instant::now(), version));
+        self.sent.get_or_insert_with(|| (Instant::now(), version));
     }
 
     pub(crate) fn fault(&mut self, fault: String) {
@@ -48,15 +52,11 @@ impl CallSpans {
     pub(crate) fn end(self, outcome: &OutcomeRecord) {
         let now = Instant::now();
         let error = error_type(outcome.outcome, self.fault.as_deref());
-        let series = Series { error: error.clone(), ..self.facts.series.clone() };
-        let instruments = self.telemetry.instruments();
-        instruments.server.record(&series, now.saturating_duration_since(self.since));
-        if let Some((sent, version)) = self.sent {
-            let series = Series { version: Some(version), ..series };
-            instruments.client.record(&series, now.saturating_duration_since(sent));
+        if !self.facts.is_egress {
+            self.measure(now, error.as_deref());
         }
         let log = logs::outcome(&self.facts, self.spans.as_deref(), outcome);
-        self.telemetry.tell(Item::Log(Box::new(log)));
+        self.telemetry.tell_of(&self.facts, Item::Log(Box::new(log)));
         let Some(spans) = &self.spans else { return };
         let ending = Ending { now, error: error.as_deref(), detail: outcome.detail.as_deref() };
         let outcome = attribute("portcullis.outcome", Some(logs::word(outcome.outcome)));
@@ -81,19 +81,33 @@ impl CallSpans {
     }
 }
 
+impl CallSpans {
+    fn measure(&self, now: Instant, error: Option<&str>) {
+        let error = error.map(|error| measured(error).to_owned());
+        let series = Series { error, ..self.facts.series.clone() };
+        let instruments = self.telemetry.instruments();
+        instruments.server.record(&series, now.saturating_duration_since(self.since));
+        if let Some((sent, version)) = self.sent {
+            let series = Series { version: Some(version), ..series };
+            instruments.client.record(&series, now.saturating_duration_since(sent));
+        }
+    }
+}
+
 /// A call that was refused is the gateway's own span alone.
 pub(super) fn refused(
     telemetry: &Telemetry,
-    id: &RecordId,
+    facts: &Facts,
     record: &DecisionRecord,
     kind: &str,
     detail: &str,
 ) {
     let now = Instant::now();
-    let facts = Facts::of(id, record);
     let since = record.spans.as_ref().map_or(now, |spans| spans.received);
     let series = Series { error: Some(kind.to_owned()), ..facts.series.clone() };
-    telemetry.instruments().server.record(&series, now.saturating_duration_since(since));
+    if !facts.is_egress {
+        telemetry.instruments().server.record(&series, now.saturating_duration_since(since));
+    }
     let Some(spans) = &record.spans else { return };
     let ending = Ending { now, error: Some(kind), detail: Some(detail) };
     let known = facts.common.iter().chain(&facts.own).cloned();

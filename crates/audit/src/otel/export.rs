@@ -6,7 +6,7 @@ use portcullis_core::BoxFuture;
 use prost::Message as _;
 use tokio::{
     sync::{mpsc, watch},
-    time::{Instant, MissedTickBehavior, interval, sleep, timeout, timeout_at},
+    time::{Instant, MissedTickBehavior, interval_at, sleep, timeout, timeout_at},
 };
 
 use super::{
@@ -74,7 +74,7 @@ impl Exporter {
     /// Sends until `stop` resolves, and then for at most three seconds what is left.
     pub async fn run(mut self, transport: Arc<dyn Transport>, stop: impl Future<Output = ()> + Send) {
         let mut stop = std::pin::pin!(stop);
-        let mut ticks = interval(self.metrics_every);
+        let mut ticks = interval_at(Instant::now() + self.metrics_every, self.metrics_every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let mut items = Vec::with_capacity(BATCH);

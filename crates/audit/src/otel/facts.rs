@@ -1,6 +1,9 @@
 //! What a record says about a call, as attributes.
 
-use portcullis_core::{Channel, DecisionRecord, RecordId, wire::Method};
+use portcullis_core::{
+    Channel, DecisionRecord, RecordId,
+    wire::{Method, code},
+};
 
 use super::proto::{KeyValue, attribute};
 
@@ -14,11 +17,33 @@ pub(super) struct Facts {
     pub(super) name: String,
     /// What its measurements are told apart by.
     pub(super) series: Series,
+    /// It is a server's own connection: no MCP operation, and there are as many as that server likes.
+    pub(super) is_egress: bool,
     /// On both spans.
     pub(super) common: Vec<KeyValue>,
     /// On the gateway's own span and its log records.
     pub(super) own: Vec<KeyValue>,
 }
+
+/// `error.type` as measurements have it: a code that no protocol defines is a server's to make up.
+pub(super) fn measured(error: &str) -> &str {
+    let known = |number: i64| KNOWN_CODES.contains(&number);
+    if error.parse::<i64>().is_ok_and(|number| !known(number)) { OTHER } else { error }
+}
+
+/// Codes of JSON-RPC and of MCP.
+const KNOWN_CODES: [i64; 10] = [
+    code::PARSE_ERROR,
+    code::INVALID_REQUEST,
+    code::METHOD_NOT_FOUND,
+    code::INVALID_PARAMS,
+    code::INTERNAL_ERROR,
+    code::RESOURCE_NOT_FOUND,
+    code::URL_ELICITATION_REQUIRED,
+    code::HEADER_MISMATCH,
+    code::MISSING_REQUIRED_CLIENT_CAPABILITY,
+    code::UNSUPPORTED_PROTOCOL_VERSION,
+];
 
 /// What measurements are told apart by: few values each.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -48,6 +73,7 @@ impl Facts {
         Self {
             name,
             series,
+            is_egress: record.channel == Channel::Egress,
             common: common(record, method, item.map(|item| (key, item))),
             own: own(id, record),
         }

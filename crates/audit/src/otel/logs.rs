@@ -18,8 +18,7 @@ pub(super) fn word(value: impl Serialize) -> String {
     serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-pub(super) fn decision(id: &RecordId, record: &DecisionRecord) -> LogRecord {
-    let facts = Facts::of(id, record);
+pub(super) fn decision(facts: &Facts, record: &DecisionRecord) -> LogRecord {
     let (severity, verdict, detail) = match &record.decision {
         Decision::Allow { policies } => (INFO, "allow", policies.join(", ")),
         Decision::Refuse { detail, .. } => (WARN, "refuse", detail.clone()),
@@ -33,7 +32,7 @@ pub(super) fn decision(id: &RecordId, record: &DecisionRecord) -> LogRecord {
         attribute("portcullis.refusal", kind),
         attribute("portcullis.control", control),
     ];
-    let known = facts.common.into_iter().chain(facts.own).chain(more.into_iter().flatten()).collect();
+    let known = facts.common.iter().chain(&facts.own).cloned().chain(more.into_iter().flatten()).collect();
     let body = format!("{verdict} {}: {detail}", facts.name);
     log("portcullis.decision", severity, body, known, record.spans.as_deref())
 }

@@ -265,9 +265,12 @@ async fn a_collector_that_stays_away_is_given_up() {
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let task = tokio::spawn(exporter.run(Arc::<Fake>::clone(&fake), async { drop(stopped.await) }));
     let _receipt = recorder.open(allow()).await.unwrap().close(Outcome::Completed, 0, None);
-    while telemetry.metrics().lost(Signal::Logs) < 2 {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-    }
+    let given_up = async {
+        while telemetry.metrics().lost(Signal::Logs) < 2 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(3600), given_up).await.unwrap();
     drop(stop);
     task.await.unwrap();
     assert_eq!(telemetry.metrics().lost(Signal::Traces), 1);
@@ -297,4 +300,32 @@ async fn made_up_names_share_one_series() {
     let Some(Data::Histogram(histogram)) = server.data else { panic!("no histogram") };
     assert_eq!(histogram.data_points.len(), 1_001);
     assert!(fake.spans().iter().any(|span| span.name == "_OTHER read"));
+}
+
+#[tokio::test]
+async fn codes_a_server_makes_up_and_its_own_connections_crowd_nothing_out() {
+    let (recorder, telemetry, exporter) = told(1_000);
+    for code in 0..50 {
+        let mut ticket = recorder.open(allow()).await.unwrap();
+        ticket.answered_with(Some(code));
+        let _receipt = ticket.close(Outcome::UpstreamError, 0, None);
+    }
+    for _ in 0..2_000 {
+        let egress = DecisionRecord { channel: Channel::Egress, spans: None, ..allow() };
+        let _receipt = recorder.open(egress).await.unwrap().close(Outcome::Completed, 0, None);
+    }
+    assert_eq!(telemetry.metrics().lost(Signal::Traces), 0);
+    let _receipt = recorder.open(allow()).await.unwrap().close(Outcome::Completed, 0, None);
+    let fake = Arc::new(Fake::default());
+    sent(exporter, &fake).await;
+    let metrics = Metrics::decode(&**fake.bodies(Signal::Metrics).last().unwrap()).unwrap();
+    let mut scopes = metrics.resource_metrics.into_iter().flat_map(|it| it.scope_metrics);
+    let server = scopes.next().unwrap().metrics.into_iter().next().unwrap();
+    assert_eq!(total(&server), 51);
+    let Some(Data::Histogram(histogram)) = server.data else { panic!("no histogram") };
+    let errors: Vec<_> = histogram.data_points.iter().map(|it| text(&it.attributes, "error.type")).collect();
+    assert!(errors.len() == 2 && errors.contains(&"_OTHER") && errors.contains(&""), "{errors:?}");
+    let spans = fake.spans();
+    assert!(spans.iter().any(|span| text(&span.attributes, "error.type") == "49"));
+    assert_eq!(spans.len(), 51);
 }

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use super::{
     call::{self, CallSpans},
     export::Exporter,
+    facts::Facts,
     instruments::Instruments,
     logs,
     proto::{KeyValue, LogRecord, Metric, Span, attribute},
@@ -178,14 +179,20 @@ impl Telemetry {
     }
 
     pub(crate) fn opened(&self, id: &RecordId, record: &DecisionRecord) -> CallSpans {
-        self.log(|| logs::decision(id, record));
-        CallSpans::new(self.clone(), id, record)
+        let call = CallSpans::new(self.clone(), id, record);
+        if self.0.signals.logs {
+            self.tell_of(call.facts(), Item::Log(Box::new(logs::decision(call.facts(), record))));
+        }
+        call
     }
 
     pub(crate) fn refused(&self, id: &RecordId, record: &DecisionRecord) {
         let Decision::Refuse { kind, detail, .. } = &record.decision else { return };
-        self.log(|| logs::decision(id, record));
-        call::refused(self, id, record, &logs::word(kind), detail);
+        let facts = Facts::of(id, record);
+        if self.0.signals.logs {
+            self.tell_of(&facts, Item::Log(Box::new(logs::decision(&facts, record))));
+        }
+        call::refused(self, &facts, record, &logs::word(kind), detail);
     }
 
     pub(crate) fn event(&self, id: &RecordId, kind: EventKind, subject: Option<&str>, detail: &str) {
@@ -195,6 +202,16 @@ impl Telemetry {
     fn log(&self, record: impl FnOnce() -> LogRecord) {
         if self.0.signals.logs {
             self.tell(Item::Log(Box::new(record())));
+        }
+    }
+
+    /// Queues what is about a call. Connections of servers get half of the queue at most, so that no server crowds out
+    /// what is told of calls.
+    pub(super) fn tell_of(&self, facts: &Facts, item: Item) {
+        if facts.is_egress && self.0.queue.capacity() < self.0.queue.max_capacity() / 2 {
+            self.0.metrics.add_lost(item.signal(), 1);
+        } else {
+            self.tell(item);
         }
     }
 

@@ -93,10 +93,8 @@ impl Relay {
         if let Some(parked) = self.gateway.parked.take(&self.cleared, now_ms)? {
             return self.resume(parked).await;
         }
-        let sent = forward::send(&self.gateway, &self.cleared, &self.server).await?;
-        if let Some(ticket) = &mut self.ticket {
-            ticket.sent(sent.link.info().version.as_str());
-        }
+        let ticket = self.ticket.as_mut();
+        let sent = forward::send(&self.gateway, &self.cleared, &self.server, ticket).await?;
         self.link = Some(sent.link);
         self.exchange = Some(sent.exchange);
         Ok(())
