@@ -151,10 +151,52 @@ fn another_signer_or_origin_is_refused() {
     );
     let renamed = |case: &mut Case| case.expected.file_name = Some("pypi_attestations-0.0.20.tar.gz".into());
     assert_eq!(edit(Case::pypi(), renamed), Err(Reason::SubjectMismatch));
-    let builder = |case: &mut Case| case.expected.builder = "https://github.com/*".parse().ok();
+    let builder = |case: &mut Case| case.expected.builder = "https://github.com/actions/*".parse().ok();
     assert_eq!(edit(Case::pypi(), builder), Err(Reason::ProvenanceMissing));
     let registry = |case: &mut Case| case.expected.registry_suffices = false;
     assert_eq!(edit(Case::published(), registry), Err(Reason::SignerUnauthorised));
+}
+
+#[test]
+fn a_registrys_word_is_no_builders() {
+    let check = |change: fn(&mut Expectations)| {
+        let published = edit(Case::published(), |case| change(&mut case.expected));
+        assert_eq!(published, Err(Reason::SignerUnauthorised));
+    };
+    check(|it| it.source = Some(SOURCE.into()));
+    check(|it| it.identity = IDENTITY.parse().ok());
+    check(|it| it.issuer = Some("https://token.actions.githubusercontent.com".into()));
+    check(|it| it.git_ref = "refs/heads/main".parse().ok());
+    check(|it| it.builder = "https://github.com/actions/runner".parse().ok());
+    // Both together: the registry's word, and the builder's as expected.
+    let both = |change: fn(&mut Expectations)| {
+        edit(Case::published(), |case| {
+            let other = json_of("npm/npm-sigstore-1.3.0-provenance.json");
+            case.bundle = json!({ "attestations": [{ "bundle": case.bundle }, { "bundle": other }] });
+            change(&mut case.expected);
+        })
+    };
+    assert_eq!(both(|it| it.source = Some(SOURCE.into())), Ok(()));
+    assert_eq!(both(|it| it.source = Some("https://github.com/a/b".into())), Err(Reason::SourceMismatch));
+    // Nobody said whose signature is expected: that it stands beside the registry's changes nothing.
+    assert_eq!(both(|_| ()), Err(Reason::SignerUnauthorised));
+}
+
+#[test]
+fn a_builder_counts_when_the_certificate_names_it() {
+    let old = Case::of("npm/sigstore-1.3.0.tgz", "npm/npm-sigstore-1.3.0-provenance.json");
+    let stated = |case: &mut Case| case.expected.builder = "https://github.com/actions/runner".parse().ok();
+    assert_eq!(edit(old, stated), Err(Reason::BuilderMismatch));
+    let pypi = Case::of(
+        "pypi/pypi_attestations-0.0.19.tar.gz",
+        "pypi/pypi_attestations-0.0.19.tar.gz.slsa.attestation",
+    );
+    let workflow = |case: &mut Case| {
+        case.expected.source = Some("https://github.com/trailofbits/pypi-attestations".into());
+        let builder = "https://github.com/trailofbits/pypi-attestations/.github/workflows/release.yml@*";
+        case.expected.builder = Some(builder.parse().unwrap());
+    };
+    assert_eq!(edit(pypi, workflow), Ok(()));
 }
 
 const ENTRY: &str = "/verificationMaterial/tlogEntries/0";

@@ -175,16 +175,16 @@ impl Expected {
             registry_suffices: self.registry,
             danger_any_signer: self.danger_any_signer,
         };
-        if expected.name_a_signer() || self.registry || self.danger_any_signer {
-            return Ok(expected);
-        }
-        let (what, remedy) = if self.identity.is_some() || self.source.is_some() {
-            ("the issuer of the identity is not named, and not known", "`--issuer URL`")
-        } else {
-            (
+        let named = self.identity.is_some() || self.source.is_some();
+        let (what, remedy) = match named {
+            _ if self.danger_any_signer => return Ok(expected),
+            true if expected.name_a_signer() => return Ok(expected),
+            true => ("the issuer of the identity is not named, and not known", "`--issuer URL`"),
+            false if self.registry => return Ok(expected),
+            false => (
                 "it is not said who is expected to sign",
                 "`--identity` or `--source`; `--registry` for the registry",
-            )
+            ),
         };
         Err(Failure::new(Exit::Usage, what).remedy(remedy))
     }
@@ -234,5 +234,7 @@ fn describe(verified: &Verified, printer: &Printer) {
     }
     let logged = if verified.logged { "in a transparency log" } else { "in no transparency log" };
     let time = verified.signed_at.first().map_or_else(String::new, |time| format!("signed at {time}, "));
-    printer.line(&format!("    {time}{logged}"));
+    let certified = matches!(verified.signer, Signer::Certificate { .. });
+    let unlogged = if certified && !verified.certificate_logged { ", its certificate in no log" } else { "" };
+    printer.line(&format!("    {time}{logged}{unlogged}"));
 }

@@ -31,7 +31,7 @@ pub struct Expectations {
 }
 
 /// A text, or its start: `…/release.yml@*`. The star stands at the end, after `/`, `@` or `:`, so that it cannot
-/// stand for the rest of a name.
+/// stand for the rest of a name, and not for everybody at a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
     text: String,
@@ -40,7 +40,10 @@ pub struct Pattern {
 
 /// Why a text is not a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a `*` stands at the end only, after `/`, `@` or `:`, and not alone")]
+#[error(
+    "a `*` stands at the end only, after `/`, `@` or `:`, not alone, and in a URL after a part of its path: what it \
+     stands for would be anybody's"
+)]
 pub struct PatternFault;
 
 impl FromStr for Pattern {
@@ -48,10 +51,23 @@ impl FromStr for Pattern {
 
     fn from_str(text: &str) -> Result<Self, PatternFault> {
         let (start, open) = text.strip_suffix('*').map_or((text, false), |start| (start, true));
-        if start.is_empty() || start.contains('*') || (open && !start.ends_with(['/', '@', ':'])) {
+        let closed = start.ends_with(['/', '@', ':']) && is_somebodys(start);
+        if start.is_empty() || start.contains('*') || (open && !closed) {
             return Err(PatternFault);
         }
         Ok(Self { text: start.to_owned(), open })
+    }
+}
+
+/// Whether what starts like this belongs to one owner: a URL has a part of its path, which names the owner at every
+/// host that is known; what is no URL is a branch or a tag.
+fn is_somebodys(start: &str) -> bool {
+    match start.split_once("://") {
+        Some((_, rest)) => rest.split_once('/').is_some_and(|(host, path)| {
+            let owner = path.split(['/', '@', ':']).next().unwrap_or_default();
+            !host.is_empty() && !owner.is_empty()
+        }),
+        None => !start.contains([':', '@']),
     }
 }
 
@@ -95,6 +111,10 @@ impl Expectations {
         let Signer::Certificate { identity, issuer } = &verified.signer else {
             return Ok(());
         };
+        if !self.name_a_signer() && !self.danger_any_signer {
+            let detail = "somebody has signed, and it is not said whose signature is expected";
+            return Err(Fault::new(Reason::SignerUnauthorised, detail));
+        }
         if let Some(expected) = self.issuer()
             && issuer.as_deref() != Some(expected)
         {
@@ -121,7 +141,7 @@ impl Expectations {
 
     fn origin(&self, verified: &Verified) -> Result<(), Fault> {
         // What only the statement says, any signer could have written.
-        let (origin, certified) = (&verified.origin, &verified.certified);
+        let certified = &verified.certified;
         if let Some(expected) = &self.source {
             let expected = repository(expected);
             if certified.source.as_deref() != Some(expected) {
@@ -135,33 +155,49 @@ impl Expectations {
             }
         }
         // Only provenance names a builder; that there is one is asked of all attestations together.
-        if let Some(expected) = &self.builder
-            && verified.is_provenance
-            && !origin.builder.as_deref().is_some_and(|found| expected.matches(found))
-        {
-            return Err(Fault::differs(Reason::BuilderMismatch, origin.builder.as_deref(), expected));
+        match &self.builder {
+            Some(expected) if verified.is_provenance => builder(verified, expected),
+            _ => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Whether something is expected that only a certificate can say.
+    fn demands_certificate(&self) -> bool {
+        let patterns = [&self.identity, &self.git_ref, &self.builder];
+        patterns.into_iter().any(Option::is_some) || self.issuer.is_some() || self.source.is_some()
     }
 
     /// What is missing when every attestation is genuine and as expected.
     pub(super) fn suffice(&self, verified: &[&Verified]) -> Result<(), Fault> {
-        let certified = verified.iter().any(|it| matches!(it.signer, Signer::Certificate { .. }));
+        let mut by_certificate = verified.iter().filter(|it| matches!(it.signer, Signer::Certificate { .. }));
+        let certified = by_certificate.clone().next().is_some();
         let published = verified.iter().any(|it| matches!(it.signer, Signer::Registry { .. }));
-        let enough = (certified && (self.name_a_signer() || self.danger_any_signer))
-            || (published && self.registry_suffices);
+        // Those with a certificate were judged one by one. A registry's word says nothing about who built it.
+        let enough = certified || (published && self.registry_suffices && !self.demands_certificate());
         if !enough {
-            let detail = match (certified, published) {
-                (true, _) => "it is not said whose signature is expected",
-                (false, true) => "only the registry has signed",
-                (false, false) => "nobody has signed",
-            };
+            let detail = if published { "only the registry has signed" } else { "nobody has signed" };
             return Err(Fault::new(Reason::SignerUnauthorised, detail));
         }
-        if self.builder.is_some() && !verified.iter().any(|it| it.is_provenance) {
+        if self.builder.is_some() && !by_certificate.any(|it| it.is_provenance) {
             return Err(Fault::new(Reason::ProvenanceMissing, "a builder is expected"));
         }
         Ok(())
+    }
+}
+
+/// A builder counts when the certificate vouches for it too: what only the statement says, its signer wrote.
+fn builder(verified: &Verified, expected: &Pattern) -> Result<(), Fault> {
+    let found = verified.origin.builder.as_deref();
+    match found {
+        Some(found) if !expected.matches(found) => {
+            Err(Fault::differs(Reason::BuilderMismatch, Some(found), expected))
+        }
+        Some(found) if !verified.builders.iter().any(|certified| certified == found) => {
+            let detail = format!("only the statement names `{found}`, the certificate does not");
+            Err(Fault::new(Reason::BuilderMismatch, detail))
+        }
+        Some(_) => Ok(()),
+        None => Err(Fault::differs(Reason::BuilderMismatch, None, expected)),
     }
 }
 
@@ -182,6 +218,15 @@ mod tests {
             ("https://github.com/a/*", "https://github.com/a/b", Ok(true)),
             ("https://github.com/a/*", "https://github.com/ab/c", Ok(false)),
             ("https://github.com/a*", "", Err(PatternFault)),
+            ("https://github.com/a@*", "https://github.com/a@v1", Ok(true)),
+            ("refs/tags/*", "refs/tags/v1", Ok(true)),
+            ("https://github.com/*", "", Err(PatternFault)),
+            ("https://*", "", Err(PatternFault)),
+            ("https:*", "", Err(PatternFault)),
+            ("https:///*", "", Err(PatternFault)),
+            ("https:/*", "", Err(PatternFault)),
+            ("https://github.com//*", "", Err(PatternFault)),
+            ("me@*", "", Err(PatternFault)),
             ("*", "", Err(PatternFault)),
             ("", "", Err(PatternFault)),
             ("a/*/b", "", Err(PatternFault)),

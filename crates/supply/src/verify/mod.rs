@@ -65,9 +65,14 @@ pub struct Verified {
     pub signed_at: Vec<String>,
     /// Whether it is in a transparency log.
     pub logged: bool,
+    /// Whether the signer's certificate is in a certificate log; false when there is none.
+    pub certificate_logged: bool,
     /// That part of the origin which the certificate's authority vouches for.
     #[serde(skip)]
     certified: Origin,
+    /// Names of the builder that the certificate vouches for.
+    #[serde(skip)]
+    builders: Vec<String>,
     #[serde(skip)]
     is_provenance: bool,
     #[serde(skip)]
@@ -150,6 +155,8 @@ fn genuine(attestation: &Attestation, artifact: &Digests, root: &TrustRoot) -> R
         certified,
         signed_at: times.iter().map(ToString::to_string).collect(),
         logged: result.tlog_verified(),
+        certificate_logged: result.sct_verified(),
+        builders: result.certificate().map(statement::builders).unwrap_or_default(),
         is_provenance: statement.as_ref().is_some_and(Statement::is_provenance),
         names_file: statement.as_ref().is_some_and(Statement::names_file),
         predicate_type: statement.as_ref().map(|it| it.predicate_type.clone()),

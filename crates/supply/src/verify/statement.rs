@@ -149,6 +149,19 @@ pub(super) fn certified(certificate: &CertificateInfo) -> Origin {
     }
 }
 
+/// Who issues certificates to builds on GitHub, and how SLSA names the machines they run on.
+const GITHUB_ISSUER: &str = "https://token.actions.githubusercontent.com";
+const GITHUB_RUNNER: &str = "https://github.com/actions/runner/";
+
+/// Ids of the builder for which the certificate vouches: the workflow that signed, and the kind of machine.
+pub(super) fn builders(certificate: &CertificateInfo) -> Vec<String> {
+    let claims = &certificate.ci_claims;
+    let on_github = certificate.issuer.as_deref() == Some(GITHUB_ISSUER);
+    let runner = claims.runner_environment.as_ref().filter(|_| on_github);
+    let runner = runner.map(|kind| format!("{GITHUB_RUNNER}{kind}"));
+    claims.build_signer_uri.iter().cloned().chain(runner).collect()
+}
+
 impl Origin {
     /// Both together; what they disagree on is a fault.
     pub(super) fn agree(self, certified: Self) -> Result<Self, Fault> {
