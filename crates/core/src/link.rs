@@ -132,6 +132,11 @@ pub trait Upstream: Send + Sync {
         let _ = session;
     }
 
+    /// Ends the links of callers whose access was taken back, where the server is shown a credential of theirs.
+    fn end_links_of(&self, gone: &dyn Fn(&OnBehalf) -> bool) {
+        let _ = gone;
+    }
+
     /// Ends every link now. New ones can be made.
     fn end_links(&self) {}
 

@@ -82,6 +82,9 @@ impl Gateway {
             self.close_session(&id);
         }
         self.parked.release(|owner| next.authenticator.stands(owner).is_err());
+        for server in next.servers.values() {
+            server.upstream.end_links_of(&|on_behalf| next.authenticator.has_revoked(on_behalf));
+        }
         self.changes.send_replace(());
         let kept =
             |server: &Arc<Server>| next.servers.get(&server.name).is_some_and(|s| Arc::ptr_eq(s, server));
@@ -169,7 +172,11 @@ impl Gateway {
     ) -> Result<Arc<dyn Link>, Refusal> {
         self.stops.check_server(&server.name)?;
         let link = server.upstream.connect(profile).await.map_err(|e| outbound::refusal(&server.name, &e))?;
-        watch::ensure(self, server, &link, profile.session.is_some());
+        if server.upstream.is_per_caller() {
+            watch::ensure_own(self, server);
+        } else {
+            watch::ensure(self, server, &link, profile.session.is_some());
+        }
         Ok(link)
     }
 

@@ -24,15 +24,20 @@ impl Gateway {
     pub async fn offered(self: &Arc<Self>, server: &ServerName, kind: ListKind) -> Result<Offered, Refusal> {
         let snapshot = self.snapshot();
         let server = snapshot.servers.get(server).ok_or_else(|| no_server(server))?;
-        let profile = LinkProfile {
-            on_behalf: OnBehalf::of(Principal { kind: PrincipalKind::Gateway, id: "portcullis".into() }),
-            tenant: None,
-            session: None,
-            capabilities: Bytes::from_static(b"{}"),
-            client_info: Bytes::from_static(CLIENT_INFO.as_bytes()),
-        };
+        let profile = own_profile();
         let list = self.list(&snapshot, server, kind, &profile, self.clock.now_ms()).await?;
         let definitions = list.entries.iter().map(|entry| entry.raw.clone()).collect();
         Ok(Offered { definitions, refused: list.refused.clone() })
+    }
+}
+
+/// Whose link the gateway uses for what it asks of its own accord.
+pub(crate) fn own_profile() -> LinkProfile {
+    LinkProfile {
+        on_behalf: OnBehalf::of(Principal { kind: PrincipalKind::Gateway, id: "portcullis".into() }),
+        tenant: None,
+        session: None,
+        capabilities: Bytes::from_static(b"{}"),
+        client_info: Bytes::from_static(CLIENT_INFO.as_bytes()),
     }
 }

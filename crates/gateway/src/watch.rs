@@ -18,6 +18,7 @@ use crate::{
     feed::subscription_filter,
     gateway::Gateway,
     listen,
+    offered::own_profile,
     outbound::{self, GENEROUS, Timing},
     snapshot::Server,
 };
@@ -55,10 +56,6 @@ pub(crate) fn ensure(gateway: &Arc<Gateway>, server: &Arc<Server>, link: &Arc<dy
     }
     let mut task = watch.task.lock();
     let running = task.as_ref().is_some_and(|t| !t.is_finished());
-    // Where every caller has a link of its own, whose it is does not matter: what is listened for concerns all.
-    if running && recent && server.upstream.is_per_caller() {
-        return;
-    }
     let same = watch.link.swap(address, Ordering::AcqRel) == address;
     watch.since_ms.store(now_ms, Ordering::Relaxed);
     if same && running {
@@ -73,6 +70,25 @@ pub(crate) fn ensure(gateway: &Arc<Gateway>, server: &Arc<Server>, link: &Arc<dy
         Era::Modern => tokio::spawn(subscribed(server, link)),
     };
     *task = Some(handle.abort_handle());
+}
+
+/// The same for a server that is shown a credential of its caller's: what concerns all is listened for in the gateway's
+/// own name, not in that of whoever came first. Where the gateway is given no credential, lists are asked for again
+/// when their time is over.
+pub(crate) fn ensure_own(gateway: &Arc<Gateway>, server: &Arc<Server>) {
+    let now_ms = gateway.clock.now_ms();
+    let since_ms = &server.watch.since_ms;
+    let last = since_ms.load(Ordering::Relaxed);
+    let due = last == 0 || now_ms.saturating_sub(last) >= RETRY_MS;
+    if !due || since_ms.compare_exchange(last, now_ms, Ordering::Relaxed, Ordering::Relaxed).is_err() {
+        return;
+    }
+    let (gateway, server) = (Arc::clone(gateway), Arc::clone(server));
+    tokio::spawn(async move {
+        if let Ok(link) = server.upstream.connect(&own_profile()).await {
+            ensure(&gateway, &server, &link, false);
+        }
+    });
 }
 
 async fn unsolicited(server: std::sync::Weak<Server>, link: Arc<dyn Link>, in_session: bool) {

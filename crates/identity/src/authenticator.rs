@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use portcullis_core::{
-    AuthMethod, Caller, Challenge, Channel, ControlId, Principal, PrincipalKind, Refusal, RefusalKind,
+    AuthMethod, Caller, Challenge, Channel, ControlId, OnBehalf, Principal, PrincipalKind, Refusal,
+    RefusalKind,
 };
 
 use crate::{Authenticated, Head, OauthConfig, Resource, Revocations, oauth::ResourceServer};
@@ -81,6 +82,11 @@ impl Authenticator {
             .by(ControlId::Iam06)
             .operator(format!("{revoked} was revoked"))
             .challenging(Challenge::AnotherToken))
+    }
+
+    /// Whether access was taken back from those on whose behalf something is open.
+    pub fn has_revoked(&self, on_behalf: &OnBehalf) -> bool {
+        self.revoked.of_those(on_behalf).is_some()
     }
 
     /// Who sent a request with this head. Waits only when the keys of an issuer have to be fetched.

@@ -4,7 +4,7 @@ use std::{collections::HashSet, fmt};
 
 use bytes::Bytes;
 use portcullis_core::{
-    Caller, Principal,
+    Caller, Grant, OnBehalf, Principal,
     wire::json::{self, Document, Kind, Limits},
 };
 use serde::Serialize;
@@ -94,17 +94,30 @@ impl Revocations {
 
     /// What of a caller was taken back, if something was.
     pub(crate) fn of(&self, caller: &Caller) -> Option<Revoked> {
+        self.among(&caller.principal, caller.actor.as_ref(), caller.grant.as_deref())
+    }
+
+    /// What was taken back of those on whose behalf something is open.
+    pub(crate) fn of_those(&self, on_behalf: &OnBehalf) -> Option<Revoked> {
+        self.among(&on_behalf.principal, on_behalf.actor.as_ref(), on_behalf.grant.as_deref())
+    }
+
+    fn among(
+        &self,
+        subject: &Principal,
+        actor: Option<&Principal>,
+        grant: Option<&Grant>,
+    ) -> Option<Revoked> {
         if self.0.is_empty() {
             return None;
         }
-        let grant = caller.grant.as_deref();
         let issuer = || grant.map(|grant| grant.issuer.to_string()).unwrap_or_default();
         let principal = |it: &Principal| Revoked::Principal { principal: it.to_string() };
         let client = grant.and_then(|it| it.client.as_deref());
         let token_id = grant.and_then(|it| it.token_id.as_deref());
         let candidates = [
-            Some(principal(&caller.principal)),
-            caller.actor.as_ref().map(principal),
+            Some(principal(subject)),
+            actor.map(principal),
             client.map(|client| Revoked::Client { issuer: issuer(), client: client.to_owned() }),
             token_id.map(|id| Revoked::Token { issuer: issuer(), token_id: id.to_owned() }),
         ];
@@ -137,7 +150,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "test code")]
     use std::sync::Arc;
 
-    use portcullis_core::{AuthMethod, Grant, PrincipalKind};
+    use portcullis_core::{AuthMethod, PrincipalKind};
 
     use super::*;
 

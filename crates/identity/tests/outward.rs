@@ -121,9 +121,12 @@ async fn a_callers_token_is_exchanged_and_only_its_own_scopes_are_asked_for() {
     ] {
         assert_ne!(shown(&credential, &other).await.unwrap(), first);
     }
-    credential.forget(&alice()).await;
+    let kept = credential.shown(&alice()).await.unwrap();
+    credential.forget(&alice(), &kept).await;
     let second = shown(&credential, &alice()).await.unwrap();
     assert_ne!(second, first);
+    credential.forget(&alice(), &kept).await;
+    assert_eq!(shown(&credential, &alice()).await.unwrap(), second, "what took its place stays");
     clock.advance_ms(284_999);
     assert_eq!(shown(&credential, &alice()).await.unwrap(), second);
     clock.advance_ms(1);
@@ -185,6 +188,12 @@ fn bad_answers() -> Vec<(Answer, &'static str)> {
         (ok(json!({ "expires_in": -1 })), "`expires_in`"),
         (ok(json!({ "expires_in": "300" })), "`expires_in`"),
         (ok(json!({ "expires_in": 601 })), "lives longer"),
+        (token(json!({ "aud": RESOURCE, "sub": "alice" })), "does not say who acts"),
+        (
+            token(json!({ "aud": RESOURCE, "sub": "gate way", "act": { "sub": "gate way" } })),
+            "the gateway's own",
+        ),
+        (token(json!({ "aud": RESOURCE, "exp": NOW / 1000 + 631, "act": { "sub": "a" } })), "lives longer"),
         (token(json!({ "aud": "https://other.test/mcp" })), "for somebody else"),
         (token(json!({ "sub": "corp:alice" })), "for somebody else"),
         (token(json!({ "aud": ["https://other.test", "x"] })), "for somebody else"),

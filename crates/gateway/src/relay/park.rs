@@ -44,7 +44,7 @@ pub(crate) struct Parked {
 
 impl Parked {
     /// The held call a request comes back for, if it comes back for one. The state is proof of nothing: it
-    /// must be presented by the same principal for the same call, and works once (control ST-03).
+    /// must be presented by the same principal, actor and client with the same scopes for the same call, and works once (control ST-03).
     pub(crate) fn take(&self, resolved: &Resolved, now_ms: u64) -> Result<Option<Held>, Refusal> {
         if resolved.client.session.as_ref().is_some_and(|s| s.terms().is_some()) {
             return Ok(None);
@@ -56,7 +56,9 @@ impl Parked {
         let mut calls = self.calls.lock();
         let Some(held) = calls.get(state.as_ref()) else { return Ok(None) };
         let target = &resolved.call.target;
-        let same = held.owner.principal == resolved.call.caller.principal
+        let caller = &resolved.call.caller;
+        let same = held.owner.on_behalf() == caller.on_behalf()
+            && held.owner.tenant == caller.tenant
             && target.server.as_ref() == Some(&held.server)
             && target.item == held.item
             && arguments(&resolved.call.request) == held.arguments

@@ -39,6 +39,8 @@ pub(crate) struct Health {
     report: Mutex<HealthReport>,
     /// What the hot path looks at before anything else.
     up: AtomicBool,
+    /// Whether the server is shown a credential of its caller's.
+    per_caller: bool,
     clock: Arc<dyn Clock>,
 }
 
@@ -46,7 +48,7 @@ impl Health {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
         let since_ms = clock.now_ms();
         let report = HealthReport { state: HealthState::Untried, since_ms, failures: 0, last_error: None };
-        Self { report: Mutex::new(report), up: AtomicBool::new(false), clock }
+        Self { report: Mutex::new(report), up: AtomicBool::new(false), per_caller: false, clock }
     }
 
     /// The present state.
@@ -56,12 +58,26 @@ impl Health {
 
     /// The outcome of an attempt to connect or of a request, as far as the server was heard of.
     pub(crate) fn heard(&self, error: Option<&UpstreamError>) {
-        if matches!(error, Some(UpstreamError::NoCredential { .. })) {
+        if error.is_some_and(|error| self.concerns_one_caller(error)) {
             return;
         }
         match error.map(|error| (error, weight(error))) {
             None | Some((_, None)) => self.succeeded(),
             Some((error, Some(state))) => self.failed(state, error),
+        }
+    }
+
+    /// The health of a server that is shown a credential of its caller's, if it is.
+    pub(crate) fn per_caller(self, per_caller: bool) -> Self {
+        Self { per_caller, ..self }
+    }
+
+    /// Whether a failure is one caller's and says nothing about the server: others may well be served.
+    pub(crate) fn concerns_one_caller(&self, error: &UpstreamError) -> bool {
+        match error {
+            UpstreamError::NoCredential { .. } => true,
+            UpstreamError::Http { status: 401 | 403, .. } => self.per_caller,
+            _ => false,
         }
     }
 

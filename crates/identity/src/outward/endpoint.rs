@@ -5,10 +5,13 @@ use std::{fmt, sync::Arc};
 use http::{HeaderValue, Request, Uri, header};
 use http_body_util::Full;
 use portcullis_core::Secret;
-use tokio::sync::OnceCell;
+use tokio::{
+    sync::Mutex,
+    time::{Duration, Instant},
+};
 
 use super::{ClientAuthentication, CredentialFault, grant::Form};
-use crate::{Fetched, HttpFetch, oauth::discovery};
+use crate::{FetchFault, Fetched, HttpFetch, oauth::discovery};
 
 /// The gateway as a client of an authorization server.
 #[derive(Clone)]
@@ -37,13 +40,26 @@ impl fmt::Debug for OauthClient {
 pub(crate) struct Endpoint {
     client: OauthClient,
     name: &'static str,
-    place: OnceCell<Uri>,
+    place: Mutex<Place>,
 }
+
+/// Where it is, as far as that is known.
+#[derive(Debug, Default)]
+enum Place {
+    #[default]
+    Unknown,
+    Found(Uri),
+    /// Not to be looked for again before this.
+    Failed(FetchFault, Instant),
+}
+
+/// How long a failed search is the answer to everybody.
+const PAUSE: Duration = Duration::from_secs(2);
 
 impl Endpoint {
     /// The endpoint that metadata calls `name`.
     pub(crate) fn new(client: &OauthClient, name: &'static str) -> Self {
-        Self { client: client.clone(), name, place: OnceCell::new() }
+        Self { client: client.clone(), name, place: Mutex::default() }
     }
 
     pub(crate) fn issuer(&self) -> &Arc<str> {
@@ -55,9 +71,7 @@ impl Endpoint {
         let OauthClient { fetch, issuer, client_id, authentication } = &self.client;
         let basic = authentication.apply(client_id, issuer, &mut form, now_ms / 1000)?;
         let home = discovery::home(issuer)?;
-        let find = || discovery::endpoint(&**fetch, issuer, self.name);
-        let place = self.place.get_or_try_init(find).await?;
-        let mut request = Request::post(place.clone())
+        let mut request = Request::post(self.place().await?)
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(Full::from(form.bytes().to_vec()))
             .map_err(|_| CredentialFault::Request("the endpoint is no URL"))?;
@@ -65,6 +79,25 @@ impl Endpoint {
             request.headers_mut().insert(header::AUTHORIZATION, sensitive(&basic)?);
         }
         Ok(fetch.send(request, &home).await?)
+    }
+}
+
+impl Endpoint {
+    /// Where it is. Who asks first looks while the others wait.
+    async fn place(&self) -> Result<Uri, FetchFault> {
+        let mut place = self.place.lock().await;
+        match &*place {
+            Place::Found(uri) => return Ok(uri.clone()),
+            Place::Failed(fault, until) if Instant::now() < *until => return Err(fault.clone()),
+            _ => {}
+        }
+        let OauthClient { fetch, issuer, .. } = &self.client;
+        let found = discovery::endpoint(&**fetch, issuer, self.name).await;
+        *place = match &found {
+            Ok(uri) => Place::Found(uri.clone()),
+            Err(fault) => Place::Failed(fault.clone(), Instant::now() + PAUSE),
+        };
+        found
     }
 }
 

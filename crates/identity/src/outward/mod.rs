@@ -74,6 +74,7 @@ pub struct Shown {
     pub header: HeaderValue,
     /// It was good before. If the server refuses it now, another may be taken.
     pub is_kept: bool,
+    token: Secret,
 }
 
 impl Credential {
@@ -104,15 +105,15 @@ impl Credential {
     /// [`CredentialFault`] when there is nothing that may be shown.
     pub async fn shown(&self, on_behalf: &OnBehalf) -> Result<Shown, CredentialFault> {
         let wanted = self.wanted(on_behalf)?;
-        let now_ms = self.clock.now_ms();
-        let (token, is_kept) = self.held.get(wanted.key(), now_ms, || self.obtain(&wanted)).await?;
-        Ok(Shown { header: header(token.expose())?, is_kept })
+        let (token, is_kept) = self.held.get(wanted.key(), &*self.clock, || self.obtain(&wanted)).await?;
+        Ok(Shown { header: header(token.expose())?, is_kept, token })
     }
 
-    /// Forgets what was shown on this behalf: the server no longer takes it.
-    pub async fn forget(&self, on_behalf: &OnBehalf) {
+    /// Forgets what was shown on this behalf: the server no longer takes it. What took its
+    /// place meanwhile stays.
+    pub async fn forget(&self, on_behalf: &OnBehalf, shown: &Shown) {
         if let Ok(wanted) = self.wanted(on_behalf) {
-            self.held.forget(wanted.key()).await;
+            self.held.forget(wanted.key(), &shown.token).await;
         }
     }
 
@@ -142,20 +143,31 @@ impl Credential {
                 server.token(&Grant::own(server.scopes()), now_ms).await
             }
             (Source::Exchange { server, actor, .. }, Wanted::Caller { subject, scopes }) => {
-                let actor = if *actor { Some(self.actor(server, now_ms).await?) } else { None };
+                let actor = if *actor { Some(self.actor(server).await?) } else { None };
                 let delegation = Delegation { subject, actor: actor.as_ref() };
-                server.token(&Grant::exchange(delegation, scopes), now_ms).await
+                let token = server.token(&Grant::exchange(delegation, scopes), now_ms).await;
+                // Whether it was the subject or the actor that was not taken is not said in one way by all.
+                if let (Some(actor), Err(CredentialFault::Refused { status: 400 | 401, .. })) =
+                    (&actor, &token)
+                {
+                    self.held.forget(actor_key(), actor).await;
+                }
+                token
             }
             (Source::ClientCredentials(_), Wanted::Caller { .. }) => Err(CredentialFault::NoSubject),
         }
     }
 
     /// The token that stands for the gateway where it acts for a caller.
-    async fn actor(&self, server: &TokenEndpoint, now_ms: u64) -> Result<Secret, CredentialFault> {
-        let grant = Grant::actor();
-        let fetched = self.held.get(Digest::of(b"actor"), now_ms, || server.token(&grant, now_ms));
+    async fn actor(&self, server: &TokenEndpoint) -> Result<Secret, CredentialFault> {
+        let (grant, now_ms) = (Grant::actor(), self.clock.now_ms());
+        let fetched = self.held.get(actor_key(), &*self.clock, || server.token(&grant, now_ms));
         fetched.await.map(|(token, _)| token)
     }
+}
+
+fn actor_key() -> Digest {
+    Digest::of(b"actor")
 }
 
 /// Which token is needed.

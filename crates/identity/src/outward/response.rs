@@ -24,6 +24,8 @@ const LIMITS: Limits =
 const MAX_TOKEN: usize = 16 * 1024;
 /// How long before its end a token is no longer shown, in seconds: it has to arrive, and clocks differ.
 const MARGIN: u64 = 15;
+/// How far the other clock may be ahead, in seconds.
+const SKEW: u64 = 30;
 const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 
 /// What a token has to be.
@@ -35,6 +37,8 @@ pub(super) struct Asked<'a> {
     pub(super) max_lifetime: u64,
     /// Longest chain of actors.
     pub(super) max_delegation: usize,
+    /// The gateway.
+    pub(super) client_id: &'a str,
 }
 
 /// Why there was no token: `error`, if it is one.
@@ -77,7 +81,7 @@ pub(super) fn token(body: Bytes, asked: &Asked<'_>, now_ms: u64) -> Result<Held,
         return Err(unfit("the token lives longer than `max_lifetime_seconds`"));
     }
     if let Some(claims) = claims(&token) {
-        check_claims(claims.root(), asked)?;
+        check_claims(claims.root(), asked, now_ms / 1000)?;
     }
     let shown = seconds.saturating_sub(MARGIN.min(seconds / 4));
     let until_ms = now_ms.saturating_add(shown.saturating_mul(1000));
@@ -105,12 +109,26 @@ fn claims(token: &str) -> Option<Document> {
     Document::parse(bytes.into(), &LIMITS).ok().filter(|document| document.root().kind() == Kind::Object)
 }
 
-fn check_claims(claims: Node<'_>, asked: &Asked<'_>) -> Result<(), CredentialFault> {
+fn check_claims(claims: Node<'_>, asked: &Asked<'_>, now: u64) -> Result<(), CredentialFault> {
     let named =
         |audience: Node<'_>| audience.as_str().is_some_and(|audience| asked.audiences.contains(&&*audience));
     if asked.grant.is_for_server && !claims.get("aud").is_some_and(|it| named(it) || it.elements().any(named))
     {
         return Err(CredentialFault::Unfit("the token is for somebody else (`aud`)"));
+    }
+    let unfit = |what| Err(CredentialFault::Unfit(what));
+    let expires = claims.get("exp").and_then(|it| it.as_f64());
+    // What the answer says about its life is not what the server goes by.
+    if expires.is_some_and(|it| it > now.saturating_add(asked.max_lifetime).saturating_add(SKEW) as f64) {
+        return unfit("the token lives longer than `max_lifetime_seconds`");
+    }
+    if let Some(delegation) = &asked.grant.delegation {
+        if claims.get("sub").and_then(|it| it.as_str()).is_some_and(|it| it == asked.client_id) {
+            return unfit("the token is the gateway's own, not one for the caller (`sub`)");
+        }
+        if delegation.actor.is_some() && claims.get("act").is_none() {
+            return unfit("the token does not say who acts for the caller (`act`)");
+        }
     }
     let (mut depth, mut node) = (0_usize, claims);
     while let Some(actor) = node.get("act") {

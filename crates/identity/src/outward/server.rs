@@ -56,6 +56,7 @@ impl TokenEndpoint {
             audiences: audiences.into_iter().flatten().collect(),
             max_lifetime: config.max_lifetime,
             max_delegation: config.max_delegation,
+            client_id: &config.client.client_id,
         };
         response::token(answer.body, &asked, now_ms)
     }

@@ -74,6 +74,8 @@ impl HttpUpstream {
     }
 
     async fn connect(&self, profile: &LinkProfile) -> Result<Arc<dyn Link>, UpstreamError> {
+        // First, and outside of the server's patience: how long an authorization server takes says nothing about it.
+        self.way(profile).prepare().await?;
         let patience = self.config.connect_timeout;
         timeout(patience, self.find(profile)).await.unwrap_or(Err(UpstreamError::Timeout(patience)))
     }

@@ -115,7 +115,7 @@ impl HttpUpstream {
     }
 
     /// A way of its own for each link.
-    fn way(&self, profile: &LinkProfile) -> Arc<Way> {
+    pub(super) fn way(&self, profile: &LinkProfile) -> Arc<Way> {
         Way::new(self.client.clone(), profile.on_behalf.clone())
     }
 

@@ -30,6 +30,12 @@ impl Way {
         }
     }
 
+    /// Sees to it that a credential is at hand.
+    pub(crate) async fn prepare(&self) -> Result<(), UpstreamError> {
+        let Some(credential) = self.client.credential() else { return Ok(()) };
+        credential.shown(&self.on_behalf.load()).await.map(drop).map_err(no_credential)
+    }
+
     /// Sends a request with the credential of whom it is for and waits for the head of the answer. A server that no
     /// longer takes a credential that was good before has done nothing (401), so it is asked once more with a new one.
     pub(crate) async fn send(
@@ -40,11 +46,11 @@ impl Way {
         let on_behalf = self.on_behalf.load_full();
         let shown = credential.shown(&on_behalf).await.map_err(no_credential)?;
         let again = shown.is_kept.then(|| request.clone());
-        let answer = self.client.send(request, Some(shown.header)).await?;
+        let answer = self.client.send(request, Some(shown.header.clone())).await?;
         if answer.status() != StatusCode::UNAUTHORIZED {
             return Ok(answer);
         }
-        credential.forget(&on_behalf).await;
+        credential.forget(&on_behalf, &shown).await;
         let Some(request) = again else { return Ok(answer) };
         let shown = credential.shown(&on_behalf).await.map_err(no_credential)?;
         self.client.send(request, Some(shown.header)).await

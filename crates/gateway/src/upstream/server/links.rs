@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use portcullis_core::{Link, LinkProfile, UpstreamError};
+use portcullis_core::{Link, LinkProfile, OnBehalf, UpstreamError};
 use tokio::{sync::Mutex as Turn, time::Instant};
 
 /// A link unused for this long may be closed to make room for another.
@@ -115,6 +115,12 @@ impl Links {
     pub(super) fn of_session(&mut self, session: &str) -> Vec<Arc<dyn Link>> {
         let of_session = self.places.extract_if(|profile, _| profile.session.as_deref() == Some(session));
         of_session.filter_map(|(_, place)| place.link).collect()
+    }
+
+    /// Takes out the links of those.
+    pub(super) fn of(&mut self, gone: &dyn Fn(&OnBehalf) -> bool) -> Vec<Arc<dyn Link>> {
+        let theirs = self.places.extract_if(|profile, _| gone(&profile.on_behalf));
+        theirs.filter_map(|(_, place)| place.link).collect()
     }
 
     /// Takes out every link.

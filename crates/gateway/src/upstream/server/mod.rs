@@ -73,7 +73,11 @@ impl Server {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, HttpConfigError> {
         let config = Arc::new(config);
-        let health = Arc::new(Health::new(clock));
+        let per_caller = match &config.transport {
+            Transport::Http(endpoint) => endpoint.credential.as_ref().is_some_and(|it| it.is_per_caller()),
+            Transport::Stdio(_) => false,
+        };
+        let health = Arc::new(Health::new(clock).per_caller(per_caller));
         let way: Box<dyn Upstream> = match &config.transport {
             Transport::Stdio(program) => {
                 Box::new(StdioUpstream::new(config.clone(), program, launcher, observer, health.clone()))
@@ -167,8 +171,7 @@ impl Inner {
         self.health.heard(connected.as_ref().err());
         match &connected {
             Ok(_) => self.backoff.lock().succeeded(),
-            // One caller's want of a credential says nothing about the server.
-            Err(UpstreamError::NoCredential { .. }) => {}
+            Err(error) if self.health.concerns_one_caller(error) => {}
             Err(error) => self.backoff.lock().failed(error),
         }
         connected
@@ -244,6 +247,16 @@ impl Upstream for Server {
 
     fn end_session(&self, session: &str) {
         let links = self.inner.links.lock().of_session(session);
+        if let (false, Ok(runtime)) = (links.is_empty(), tokio::runtime::Handle::try_current()) {
+            runtime.spawn(async move { join_all(links.iter().map(|link| link.close())).await });
+        }
+    }
+
+    fn end_links_of(&self, gone: &dyn Fn(&OnBehalf) -> bool) {
+        if !self.is_per_caller() {
+            return;
+        }
+        let links = self.inner.links.lock().of(gone);
         if let (false, Ok(runtime)) = (links.is_empty(), tokio::runtime::Handle::try_current()) {
             runtime.spawn(async move { join_all(links.iter().map(|link| link.close())).await });
         }

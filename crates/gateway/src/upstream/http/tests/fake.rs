@@ -31,7 +31,7 @@ pub(super) struct Seen {
     pub(super) method: String,
     pub(super) path: String,
     pub(super) headers: HeaderMap,
-    /// `null` when there was none.
+    /// `null` when there was none, a string when it was a form.
     pub(super) body: Value,
 }
 
@@ -183,7 +183,13 @@ impl FakeHttp {
     async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<ChannelBody>, io::Error> {
         let (head, body) = request.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
-        let body = if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap() };
+        let is_form =
+            head.headers.get("content-type").is_some_and(|it| it.as_bytes().ends_with(b"urlencoded"));
+        let body = match &*body {
+            [] => Value::Null,
+            form if is_form => Value::String(String::from_utf8(form.to_vec()).unwrap()),
+            json => serde_json::from_slice(json).unwrap(),
+        };
         let (method, path) = (head.method.to_string(), head.uri.path_and_query().unwrap().to_string());
         let seen = Seen { method, path, headers: head.headers, body };
         self.seen.lock().push(seen.clone());

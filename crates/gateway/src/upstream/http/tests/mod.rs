@@ -1,6 +1,7 @@
 //! The HTTP transports against a scripted server on a loopback socket.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "test code")]
 
+mod credential;
 mod fake;
 mod modern;
 mod modern_faults;
@@ -40,14 +41,30 @@ impl Bench {
         Self::with(|_| {}, HttpMode::Auto, handler).await
     }
 
+    /// One that is shown this credential.
+    async fn showing<F: Future<Output = Reply> + Send + 'static>(
+        credential: Option<Arc<portcullis_identity::Credential>>,
+        handler: impl Fn(Seen) -> F + Send + Sync + 'static,
+    ) -> Self {
+        Self::over(|_| {}, HttpMode::Auto, credential, FakeHttp::start(handler).await)
+    }
+
     async fn with<F: Future<Output = Reply> + Send + 'static>(
         change: impl FnOnce(&mut ServerConfig),
         mode: HttpMode,
         handler: impl Fn(Seen) -> F + Send + Sync + 'static,
     ) -> Self {
-        let server = FakeHttp::start(handler).await;
+        Self::over(change, mode, None, FakeHttp::start(handler).await)
+    }
+
+    fn over(
+        change: impl FnOnce(&mut ServerConfig),
+        mode: HttpMode,
+        credential: Option<Arc<portcullis_identity::Credential>>,
+        server: Arc<FakeHttp>,
+    ) -> Self {
         let headers = vec![("x-key".parse().unwrap(), Secret::new(b"k3y".to_vec()))];
-        let endpoint = Endpoint { url: server.url("/mcp"), headers, credential: None, ca_file: None, mode };
+        let endpoint = Endpoint { url: server.url("/mcp"), headers, credential, ca_file: None, mode };
         let mut config = ServerConfig::new("fake".parse().unwrap(), Transport::Http(endpoint.clone()));
         config.probe_timeout = Duration::from_millis(500);
         config.connect_timeout = Duration::from_secs(5);
