@@ -199,7 +199,13 @@ impl Gateway {
 
     fn plain_refusal(&self, resolved: &Resolved, refusal: &Refusal) -> Reply {
         self.metrics.refused(refusal.kind());
-        Reply::Message(reply::refusal(refusal, reader(resolved, Some(resolved.call.request.id()))))
+        let answered = reply::refusal(refusal, reader(resolved, Some(resolved.call.request.id())));
+        // A better token can be what is missing even after the decision, where a server is shown one made from it.
+        if refusal.challenge().is_some() {
+            Reply::Challenged(answered, refusal.clone())
+        } else {
+            Reply::Message(answered)
+        }
     }
 }
 
