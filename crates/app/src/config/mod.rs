@@ -1,5 +1,6 @@
 //! The configuration: one TOML file, read into types that cannot be wrong, every mistake reported at once.
 
+mod between;
 mod content;
 pub(crate) mod credential;
 mod data;

@@ -1,4 +1,4 @@
-//! From a document to a configuration: the sections, what must hold between them, and other files it names.
+//! From a document to a configuration: the sections, and other files it names.
 
 use std::{
     collections::BTreeMap,
@@ -8,13 +8,12 @@ use std::{
 use portcullis_core::{Digest, ServerName};
 use portcullis_inspect::{
     detect::ContentPolicy,
-    pins::Trust,
     targets::{DeclaredTargets, TargetPolicy},
 };
 
 use super::{
     Audit, Auth, Config, Data, Issuer, Loaded, Oauth, Parameter, Pins, Reach, Server, Source, Telemetry, Tls,
-    TransparencyConfig,
+    TransparencyConfig, between,
     content::ContentSection,
     credential::{self, Credential},
     data::DataSection,
@@ -62,25 +61,25 @@ pub(super) const MCP_SERVERS: Setting = Setting {
 };
 
 /// Everything that was read, as far as it could be.
-struct Draft {
-    gateway: Option<Gateway>,
-    tls: Option<Option<Tls>>,
-    admin: Option<Admin>,
-    auth: Option<Auth>,
-    credentials: Vec<Credential>,
-    revocations: Option<PathBuf>,
-    limits: Option<Limits>,
-    audit: Option<Audit>,
-    telemetry: Option<Telemetry>,
-    pins: Option<PinsSection>,
-    policy: Option<Policy>,
-    content: Option<ContentPolicy>,
-    data: Option<Data>,
-    targets: Option<TargetPolicy>,
-    schemas: Option<Schemas>,
-    protocol: Option<Protocol>,
-    stop: Option<StopSwitch>,
-    servers: Vec<Server>,
+pub(super) struct Draft {
+    pub(super) gateway: Option<Gateway>,
+    pub(super) tls: Option<Option<Tls>>,
+    pub(super) admin: Option<Admin>,
+    pub(super) auth: Option<Auth>,
+    pub(super) credentials: Vec<Credential>,
+    pub(super) revocations: Option<PathBuf>,
+    pub(super) limits: Option<Limits>,
+    pub(super) audit: Option<Audit>,
+    pub(super) telemetry: Option<Telemetry>,
+    pub(super) pins: Option<PinsSection>,
+    pub(super) policy: Option<Policy>,
+    pub(super) content: Option<ContentPolicy>,
+    pub(super) data: Option<Data>,
+    pub(super) targets: Option<TargetPolicy>,
+    pub(super) schemas: Option<Schemas>,
+    pub(super) protocol: Option<Protocol>,
+    pub(super) stop: Option<StopSwitch>,
+    pub(super) servers: Vec<Server>,
 }
 
 /// The configuration that `text` describes.
@@ -103,7 +102,7 @@ pub(super) fn assemble(file: &Path, text: &str, home: Option<&Path>) -> Result<L
     if whole {
         walk.refuse_unknown(&root, &known);
     }
-    check_between(&mut walk, &draft);
+    between::check(&mut walk, &draft);
 
     let Walk { report, mut settled, .. } = walk;
     let report = report.sorted();
@@ -300,133 +299,6 @@ fn transparency(walk: &mut Walk<'_>, section: &AuditSection) -> Option<Transpare
     };
     let key = section.log_key.clone().unwrap_or_else(|| TransparencyConfig::key_beside(&directory));
     Some(TransparencyConfig { directory, key, checkpoint: section.checkpoint_seconds })
-}
-
-/// What must hold between settings that are each right.
-fn check_between(walk: &mut Walk<'_>, draft: &Draft) {
-    if let (Some(gateway), Some(tls), Some(auth)) = (&draft.gateway, &draft.tls, &draft.auth) {
-        check_bind(walk, gateway, tls.is_some(), auth);
-        check_public(walk, gateway, auth);
-    }
-    if let Some(admin) = &draft.admin {
-        let reachable = admin.listen.filter(|address| !address.ip().is_loopback());
-        if let Some(address) = reachable.filter(|_| !admin.danger_allow_insecure_bind) {
-            let what = format!(
-                "other machines can reach `{address}`, which names servers and tools to anybody who asks"
-            );
-            let remedy = "listen on 127.0.0.1 or [::1]; `admin.danger_allow_insecure_bind = true` allows it nevertheless";
-            walk.conflict("admin.listen", Severity::Error, what, remedy);
-        }
-        let gateway =
-            draft.gateway.as_ref().map(|gateway| gateway.listen).filter(|address| address.port() != 0);
-        if gateway.is_some() && gateway == admin.listen {
-            walk.conflict(
-                "admin.listen",
-                Severity::Error,
-                "the gateway listens there already",
-                "use another port",
-            );
-        }
-    }
-    check_credentials(walk, draft);
-    if draft.pins.as_ref().is_some_and(|pins| pins.trust == Trust::Signed && pins.keys.is_empty()) {
-        let what = "`signed` needs a key to believe";
-        let remedy = "name a public key in `pins.keys`; `portcullis audit key new` makes one";
-        walk.conflict("pins.trust", Severity::Error, what, remedy);
-    }
-    if let Some(limits) = &draft.limits {
-        check_limits(walk, limits);
-    }
-}
-
-/// A server is shown one credential, which exists, and a caller's token can be exchanged only where there is one.
-fn check_credentials(walk: &mut Walk<'_>, draft: &Draft) {
-    for server in &draft.servers {
-        let Reach::Url(remote) = &server.reach else { continue };
-        let Some(name) = &remote.credential else { continue };
-        let field = format!("server.{}.credential", server.name);
-        let known = draft.credentials.iter().find(|credential| credential.name.as_str() == name);
-        let header = remote.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
-        let (what, remedy) = match known {
-            None => (format!("there is no `[credential.{name}]` without mistakes"), "add it, or correct it"),
-            Some(_) if header => {
-                ("the server has an `Authorization` in `headers` too".to_owned(), "keep one of the two")
-            }
-            Some(known) if known.is_per_caller() && !matches!(draft.auth, Some(Auth::Oauth(_)) | None) => (
-                "callers have no access token that could be exchanged".to_owned(),
-                "set `auth.mode = \"oauth\"`, or use a credential with another mode",
-            ),
-            Some(_) => continue,
-        };
-        walk.conflict(&field, Severity::Error, what, remedy);
-    }
-}
-
-fn check_bind(walk: &mut Walk<'_>, gateway: &Gateway, tls: bool, auth: &Auth) {
-    let address = gateway.listen;
-    if address.ip().is_loopback() || gateway.danger_allow_insecure_bind {
-        return;
-    }
-    let lacks = match (tls, auth) {
-        (true, Auth::Oauth(_)) => return,
-        (false, Auth::Oauth(_)) => "without TLS, so whoever is on the way can read and use every token",
-        (false, _) => "without TLS and without an authentication mode that tells callers apart",
-        (true, Auth::LoopbackUser | Auth::Dev { .. }) => {
-            "without an authentication mode that tells callers apart"
-        }
-    };
-    let what = format!("other machines can reach `{address}` {lacks}");
-    let remedy = "listen on 127.0.0.1 or [::1], or set `tls.cert`, `tls.key` and `auth.mode = \"oauth\"`; \
-                  `gateway.danger_allow_insecure_bind = true` listens nevertheless";
-    walk.conflict("gateway.listen", Severity::Error, what, remedy);
-}
-
-/// Tokens are for the URL of an endpoint, so it has to be known.
-fn check_public(walk: &mut Walk<'_>, gateway: &Gateway, auth: &Auth) {
-    if !matches!(auth, Auth::Oauth(_)) {
-        return;
-    }
-    let path = gateway.public_url.as_ref().map(|url| url.uri().path_and_query().map_or("", |it| it.as_str()));
-    let (field, what) = match path {
-        Some("" | "/") => return,
-        Some(_) => {
-            ("gateway.public_url", "access tokens are for scheme, host and port alone, and this has a path")
-        }
-        None if !gateway.listen.ip().is_unspecified() => return,
-        None => ("gateway.listen", "access tokens name the gateway's URL, and this address does not tell it"),
-    };
-    walk.conflict(
-        field,
-        Severity::Error,
-        what,
-        "set `gateway.public_url`, such as `https://mcp.example.com`",
-    );
-}
-
-fn check_limits(walk: &mut Walk<'_>, limits: &Limits) {
-    let pairs = [
-        ("connections_per_ip", limits.connections_per_ip as u128, "connections", limits.connections as u128),
-        (
-            "sessions_per_principal",
-            limits.sessions_per_principal as u128,
-            "sessions",
-            limits.sessions as u128,
-        ),
-        (
-            "request_seconds",
-            limits.request_seconds.as_millis(),
-            "total_seconds",
-            limits.total_seconds.as_millis(),
-        ),
-    ];
-    for (part, of_part, whole, of_whole) in pairs {
-        let part = format!("limits.{part}");
-        if of_part > of_whole && walk.is_set(&part) {
-            let what = format!("this is more than `limits.{whole}` and can never be reached");
-            let remedy = format!("lower it, or raise `limits.{whole}`");
-            walk.conflict(&part, Severity::Error, what, remedy);
-        }
-    }
 }
 
 /// Adds the servers of every client's file that `mcpServers` names; gives back the files.
