@@ -6,6 +6,7 @@ pub(crate) mod credential;
 
 use std::{net::SocketAddr, sync::Arc};
 
+use portcullis_audit::stream::Receiver;
 use portcullis_core::{Digest, Secret, ServerName};
 use portcullis_gateway::views::View;
 use portcullis_identity::{AuthConfig, Revocations};
@@ -14,9 +15,10 @@ use portcullis_policy::{PolicyFault, PolicySet};
 
 use crate::{
     config::{
-        Config, HttpUrl, Parameter, Problem, Reach, Report, Sandbox, Server, Severity, Transport,
-        read_private, sources,
+        self, Config, Destination, HttpUrl, Parameter, Problem, Reach, Report, Sandbox, Server, Severity,
+        Transport, read_private, sources,
     },
+    streams,
     telemetry::Collector,
     tls::Certificate,
     views,
@@ -34,6 +36,8 @@ pub(crate) struct Deployment {
     pub(crate) servers: Vec<Upstream>,
     /// Words that nobody has a reason to send.
     pub(crate) canaries: Canaries,
+    /// Where records are sent on to.
+    pub(crate) streams: Vec<(config::Stream, Box<dyn Receiver>)>,
     /// The way to the collector of telemetry, when there is one.
     pub(crate) collector: Option<Arc<Collector>>,
     /// What is weaker than it should be in what was fetched.
@@ -116,6 +120,7 @@ impl Deployment {
                 servers: rest.servers,
                 canaries: rest.canaries,
                 collector: rest.collector,
+                streams: rest.streams,
                 warnings: report.sorted(),
             }),
             _ => Err(report.sorted()),
@@ -161,6 +166,7 @@ struct Rest {
     servers: Vec<Upstream>,
     canaries: Canaries,
     collector: Option<Arc<Collector>>,
+    streams: Vec<(config::Stream, Box<dyn Receiver>)>,
 }
 
 /// Fetches and notes what is missing.
@@ -226,6 +232,7 @@ impl Needs<'_> {
             servers,
             canaries: self.canaries(),
             collector: self.collector(),
+            streams: self.streams(),
         }
     }
 
@@ -237,6 +244,27 @@ impl Needs<'_> {
             Err(what) => {
                 let remedy = "correct it, or remove `telemetry.endpoint`";
                 self.report.push(self.config.problem("telemetry.endpoint", Severity::Error, what, remedy));
+                None
+            }
+        }
+    }
+
+    fn streams(&mut self) -> Vec<(config::Stream, Box<dyn Receiver>)> {
+        let streams = &self.config.streams;
+        streams.iter().filter_map(|stream| Some((stream.clone(), self.stream(stream)?))).collect()
+    }
+
+    fn stream(&mut self, stream: &config::Stream) -> Option<Box<dyn Receiver>> {
+        let field = format!("stream.{}", stream.name);
+        let headers = match &stream.to {
+            Destination::Webhook { headers, .. } => self.named(&format!("{field}.headers"), headers)?,
+            Destination::Syslog { .. } | Destination::File(_) => Vec::new(),
+        };
+        match streams::receiver(stream, headers) {
+            Ok(receiver) => Some(receiver),
+            Err(what) => {
+                let remedy = "correct it, or remove the stream";
+                self.report.push(self.config.problem(&field, Severity::Error, what, remedy));
                 None
             }
         }

@@ -1,32 +1,26 @@
 //! Telemetry on its way to a collector: OTLP over HTTP and over gRPC.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::{TokioExecutor, TokioTimer},
-};
 use portcullis_audit::{
     EventKind, Health, Recorder,
     otel::{Exporter, SendFault, Signal, Telemetry, TelemetryOptions, Transport},
 };
 use portcullis_core::{BoxFuture, Secret};
-use portcullis_gateway::upstream::{HttpsConnector, https};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     compose::Deployment,
     config::{self, OtlpProtocol},
+    post::{self, Client},
     runtime::node_name,
 };
 
-/// Longest a connection may take.
-const CONNECT: Duration = Duration::from_secs(5);
 /// Longest answer that is read. What a collector says about a partial success is not needed.
 const ANSWER_BYTES: usize = 64 * 1024;
 
@@ -35,7 +29,7 @@ const GRPC_STATUS: &str = "grpc-status";
 
 /// The way to one collector.
 pub(crate) struct Collector {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: Client,
     protocol: OtlpProtocol,
     endpoint: Uri,
     headers: HeaderMap,
@@ -44,20 +38,12 @@ pub(crate) struct Collector {
 impl Collector {
     pub(crate) fn new(wanted: &config::Collector, headers: Vec<(String, Secret)>) -> Result<Self, String> {
         let endpoint = wanted.endpoint.uri().clone();
-        let connector = https(wanted.endpoint.is_https(), wanted.ca_file.as_deref(), CONNECT)
-            .map_err(|error| error.to_string())?;
-        let client = Client::builder(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .pool_timer(TokioTimer::new())
-            .http2_only(wanted.protocol == OtlpProtocol::Grpc)
-            .build(connector);
-        let mut map = HeaderMap::new();
-        for (name, value) in headers {
-            let unusable = || format!("header `{name}` has characters that no header may have");
-            let mut value = HeaderValue::from_bytes(value.expose()).map_err(|_| unusable())?;
-            value.set_sensitive(true);
-            map.append(HeaderName::try_from(&name).map_err(|_| unusable())?, value);
-        }
+        let client = post::client(
+            wanted.endpoint.is_https(),
+            wanted.ca_file.as_deref(),
+            wanted.protocol == OtlpProtocol::Grpc,
+        )?;
+        let map = post::headers(headers)?;
         Ok(Self { client, protocol: wanted.protocol, endpoint, headers: map })
     }
 
@@ -118,10 +104,7 @@ fn framed(body: &[u8]) -> Bytes {
 }
 
 fn unreached(error: &dyn std::error::Error) -> SendFault {
-    let mut cause = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
+    let cause = post::root_cause(error);
     SendFault { retry: true, reason: format!("the collector cannot be reached: {cause}") }
 }
 

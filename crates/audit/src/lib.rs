@@ -78,6 +78,7 @@ pub mod otel;
 pub mod query;
 mod read;
 mod recorder;
+pub mod stream;
 mod ticket;
 mod time;
 pub mod tlog;

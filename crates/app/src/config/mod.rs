@@ -19,6 +19,7 @@ mod server;
 mod setting;
 pub(crate) mod sources;
 mod spelling;
+pub mod stream;
 mod targets;
 pub mod telemetry;
 pub(crate) mod tree;
@@ -46,6 +47,7 @@ pub use problem::{Problem, Report, Severity};
 pub use section::{Admin, Fsync, Gateway, Limits, Policy, Protocol, Schemas, StopSwitch};
 pub use server::{Command, Reach, Remote, Sandbox, Server, Transport};
 pub use setting::{Applies, Settled};
+pub use stream::{Destination, Stream, StreamFormat};
 pub use telemetry::{Collector, OtlpProtocol, Telemetry};
 pub use tree::Position;
 
@@ -72,6 +74,8 @@ pub struct Config {
     pub limits: Limits,
     /// Where records go.
     pub audit: Audit,
+    /// Where records are sent on to.
+    pub streams: Vec<Stream>,
     /// What is told of records as they are made.
     pub telemetry: Telemetry,
     /// What definitions are compared with.

@@ -14,6 +14,7 @@ use super::{
     },
     server::ServerSection,
     setting::{Applies, Section, Setting},
+    stream::StreamSection,
     targets::TargetsSection,
     telemetry::TelemetrySection,
 };
@@ -46,6 +47,7 @@ pub(super) const SECTIONS: &[Declared] = &[
     declared::<Limits>("limits"),
     declared::<AuditSection>("audit"),
     declared::<TelemetrySection>("telemetry"),
+    declared::<StreamSection>(STREAM),
     declared::<PinsSection>("pins"),
     declared::<StopSwitch>("stop"),
     declared::<ServerSection>(SERVER),
@@ -60,6 +62,8 @@ pub(super) const SERVER: &str = "server.NAME";
 pub(super) const ISSUER: &str = "issuer.NAME";
 /// And that of a credential.
 pub(super) const CREDENTIAL: &str = "credential.NAME";
+/// And that of a stream.
+pub(super) const STREAM: &str = "stream.NAME";
 
 const HEAD: &str = "\
 # Configuration
@@ -125,6 +129,7 @@ pub fn explain(name: &str) -> Option<String> {
         ["server", _, setting] => find(SERVER, setting),
         ["issuer", _, setting] => find(ISSUER, setting),
         ["credential", _, setting] => find(CREDENTIAL, setting),
+        ["stream", _, setting] => find(STREAM, setting),
         ["content", "data", setting] => find(DATA, setting),
         [section, setting] => find(section, setting),
         _ => None,

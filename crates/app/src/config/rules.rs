@@ -12,8 +12,8 @@ use portcullis_inspect::{
 };
 
 use super::{
-    Audit, Auth, Config, Data, Issuer, Loaded, Oauth, Parameter, Pins, Reach, Server, Source, Telemetry, Tls,
-    TransparencyConfig, between,
+    Audit, Auth, Config, Data, Issuer, Loaded, Oauth, Parameter, Pins, Reach, Server, Source, Stream,
+    Telemetry, Tls, TransparencyConfig, between,
     content::ContentSection,
     credential::{self, Credential},
     data::DataSection,
@@ -26,7 +26,7 @@ use super::{
     },
     server,
     setting::{Applies, Origin, Section as _, Setting, Table, Walk},
-    sources,
+    sources, stream,
     targets::TargetsSection,
     telemetry::TelemetrySection,
     tree::{Language, Position},
@@ -71,6 +71,7 @@ pub(super) struct Draft {
     pub(super) limits: Option<Limits>,
     pub(super) audit: Option<Audit>,
     pub(super) telemetry: Option<Telemetry>,
+    pub(super) streams: Vec<Stream>,
     pub(super) pins: Option<PinsSection>,
     pub(super) policy: Option<Policy>,
     pub(super) content: Option<ContentPolicy>,
@@ -96,8 +97,11 @@ pub(super) fn assemble(file: &Path, text: &str, home: Option<&Path>) -> Result<L
 
     let mut draft = read_sections(&mut walk, &root);
     let imported = read_imports(&mut walk, &root, &mut draft.servers);
-    let known: Vec<&str> =
-        SECTIONS.iter().copied().chain(["server", "issuer", "credential", MCP_SERVERS.name]).collect();
+    let known: Vec<&str> = SECTIONS
+        .iter()
+        .copied()
+        .chain(["server", "issuer", "credential", "stream", MCP_SERVERS.name])
+        .collect();
     // After a syntax error, what belongs to a section can look as if it stood outside.
     if whole {
         walk.refuse_unknown(&root, &known);
@@ -135,6 +139,7 @@ fn read_sections(walk: &mut Walk<'_>, root: &Table<'_>) -> Draft {
         limits,
         audit: audit.and_then(|section| settle_audit(walk, section)),
         telemetry: telemetry.map(|section| section.settle(walk)),
+        streams: stream::read_all(walk, root),
         pins: walk.section(root, "pins"),
         policy: walk.section(root, "policy"),
         content: content.map(|section| section.settle(walk)),
@@ -181,6 +186,7 @@ impl Draft {
             pins: pins(self.pins?, &audit.file),
             audit,
             telemetry: self.telemetry?,
+            streams: self.streams,
             policy: self.policy?,
             content: self.content?,
             data: self.data?,

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::{
-    reference::{CREDENTIAL, DATA, Declared, ISSUER, SECTIONS, SERVER, paragraph},
+    reference::{CREDENTIAL, DATA, Declared, ISSUER, SECTIONS, SERVER, STREAM, paragraph},
     rules::MCP_SERVERS,
     setting::Setting,
     tree::{Language, Node, Value},
@@ -18,6 +18,7 @@ pub fn json_schema() -> Json {
             // Put into its section below.
             DATA => continue,
             SERVER => ("server", json!({ "type": "object", "additionalProperties": object(section) })),
+            STREAM => ("stream", json!({ "type": "object", "additionalProperties": object(section) })),
             ISSUER => ("issuer", json!({ "type": "object", "additionalProperties": object(section) })),
             CREDENTIAL => {
                 ("credential", json!({ "type": "object", "additionalProperties": object(section) }))
@@ -89,7 +90,8 @@ mod tests {
         assert_eq!(at("/properties/policy/properties/files/default"), json!(["policy.cedar"]));
         assert_eq!(at("/properties/gateway/additionalProperties"), json!(false));
         assert!(schema.pointer("/properties/server/additionalProperties/properties/command").is_some());
-        for section in SECTIONS.iter().filter(|section| ![SERVER, ISSUER, CREDENTIAL].contains(&section.name))
+        for section in
+            SECTIONS.iter().filter(|section| ![SERVER, ISSUER, CREDENTIAL, STREAM].contains(&section.name))
         {
             for setting in section.settings {
                 let section = section.name.replace('.', "/properties/");

@@ -201,7 +201,7 @@ impl<'w> Walk<'w> {
         let Some(entries) = entry.node.entries() else {
             let remedy = format!(
                 "write `[{name}{}]` and the settings below it",
-                if matches!(name, "server" | "issuer" | "credential") { ".NAME" } else { "" }
+                if matches!(name, "server" | "issuer" | "credential" | "stream") { ".NAME" } else { "" }
             );
             self.fault(name, Fault::new(entry.at, format!("this is {}", entry.node.shape()), remedy));
             return None;

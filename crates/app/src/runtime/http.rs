@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use portcullis_audit::Health;
+use portcullis_audit::{Health, stream::StreamMetrics};
 use portcullis_gateway::{
     Gateway,
     edge::{Edge, EdgeLimits},
@@ -20,7 +20,7 @@ use crate::{
     config::Config,
     exit::{Exit, Failure, Outcome},
     printer::Printer,
-    telemetry,
+    streams, telemetry,
 };
 
 /// Interval of comments on an idle stream.
@@ -34,6 +34,7 @@ pub(super) async fn serve(
     builder: &Builder,
     deployment: Deployment,
     logs: &Logs,
+    streams: Arc<[Arc<StreamMetrics>]>,
     switch: &Arc<KillSwitch>,
     stop: &CancellationToken,
     printer: &Printer,
@@ -56,7 +57,7 @@ pub(super) async fn serve(
     let ingress = HttpIngress::new(gateway.clone(), options(&deployment, address), limiter);
     let edge = Edge { service: ingress.clone(), limits: edge_limits(config), tls, gateway: gateway.clone() };
     announce(printer, address, admin.as_ref(), deployment.certificate.is_some());
-    let gauges: Arc<dyn Gauges> = Arc::new(Status { gateway: gateway.clone(), logs: logs.clone() });
+    let gauges: Arc<dyn Gauges> = Arc::new(Status { gateway: gateway.clone(), logs: logs.clone(), streams });
     if admin.is_some() {
         switch.make_token()?;
     }
@@ -154,6 +155,7 @@ fn edge_limits(config: &Config) -> EdgeLimits {
 struct Status {
     gateway: Arc<Gateway>,
     logs: Logs,
+    streams: Arc<[Arc<StreamMetrics>]>,
 }
 
 impl Gauges for Status {
@@ -186,6 +188,7 @@ impl Gauges for Status {
                 ("portcullis_log_failures", "Failed attempts to write the tree", tree.failures.get()),
             ]);
         }
+        gauges.extend(streams::gauges(&self.streams));
         gauges.extend(telemetry::gauges(self.gateway.telemetry()));
         self.gateway.metrics.render(&gauges)
     }

@@ -12,7 +12,9 @@ mod switch;
 use std::{sync::Arc, time::Duration};
 
 use portcullis_audit::{
-    CommitmentKey, Digests, EventKind, JsonLines, Recorder, RecorderOptions, otel::Telemetry,
+    CommitmentKey, Digests, EventKind, Recorder, RecorderOptions,
+    otel::Telemetry,
+    stream::{Backlog, Limited},
 };
 use portcullis_core::{Clock, RunState, Sink, SystemClock};
 use portcullis_gateway::{
@@ -30,6 +32,7 @@ use crate::{
     pins::{self, PinFiles},
     printer::Printer,
     stops::StopDirectory,
+    streams::Streams,
     telemetry::{self, telling},
 };
 use build::Builder;
@@ -62,11 +65,16 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
         .map_err(|e| Failure::new(Exit::Usage, format!("no runtime could be started: {e}")))
 }
 
-async fn run(deployment: Deployment, door: Door, printer: &Printer) -> Outcome {
+async fn run(mut deployment: Deployment, door: Door, printer: &Printer) -> Outcome {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let logs = Logs::open(&deployment.config, &clock)?;
     let (telemetry, exporter) = telling(&deployment);
-    let recorder = recorder(&deployment, logs.lines.clone(), telemetry, &clock)?;
+    let backlog = Backlog::default();
+    let sink: Arc<dyn Sink> = match deployment.config.streams.iter().any(|it| it.refuse_behind.is_some()) {
+        true => Arc::new(Limited::new(logs.lines.clone(), backlog.clone())),
+        false => logs.lines.clone(),
+    };
+    let recorder = recorder(&deployment, sink, telemetry, &clock)?;
     let launcher = ProcessLauncher::new()
         .map_err(|e| Failure::new(Exit::Usage, format!("servers could not be supervised: {e}")))?;
     let gates = Gates::new(Arc::new(RecordedEgress::new(recorder.clone())), clock.clone());
@@ -86,10 +94,15 @@ async fn run(deployment: Deployment, door: Door, printer: &Printer) -> Outcome {
     let decisions = tokio::spawn(pins::follow(pins, gateway.clone(), stop.clone()));
     let signals = tokio::spawn(stop_on_signal(stop.clone()));
     tokio::spawn(logs.clone().watch(recorder.clone(), stop.clone()));
+    let streams = std::mem::take(&mut deployment.streams);
+    let streams = Streams::start(streams, &deployment.config.audit.file, &backlog, &recorder)?;
     let exporting = exporter.and_then(|exporter| telemetry::start(exporter, &deployment, &recorder));
     let outcome = match door {
         Door::Stdio => pipes(&gateway, &deployment, &stop).await,
-        Door::Http => http::serve(&gateway, &builder, deployment, &logs, &switch, &stop, printer).await,
+        Door::Http => {
+            http::serve(&gateway, &builder, deployment, &logs, streams.metrics(), &switch, &stop, printer)
+                .await
+        }
     };
     stop.cancel();
     gateway.close().await;
@@ -101,17 +114,17 @@ async fn run(deployment: Deployment, door: Door, printer: &Printer) -> Outcome {
     if let Some(exporting) = exporting {
         exporting.finish().await;
     }
+    streams.finish().await;
     logs.shutdown()?;
     outcome
 }
 
 fn recorder(
     deployment: &Deployment,
-    log: Arc<JsonLines>,
+    sink: Arc<dyn Sink>,
     telemetry: Option<Telemetry>,
     clock: &Arc<dyn Clock>,
 ) -> Result<Recorder, Failure> {
-    let sink: Arc<dyn Sink> = log;
     let key = CommitmentKey::open(&deployment.config.audit.commitment_key).map_err(|e| {
         Failure::new(Exit::Usage, e.to_string()).remedy("name another file with `audit.commitment_key`")
     })?;

@@ -12,6 +12,7 @@
 //! | [`canaries`] | arguments, credentials and session ids are not in the record; commitments to them are |
 //! | [`egress`] | a real server reaches what is listed, through the egress proxy, and nothing else |
 //! | [`stop`] | the kill switch, by every source, across a restart, and timed |
+//! | [`streams`] | records reach a real syslog receiver over TLS, a webhook and a file, across ends and restarts |
 //! | [`telemetry`] | one trace over a call's hops, foreign baggage left behind, and collectors that fail |
 //! | [`sandbox`] | what a real server sees of the machine from its sandbox, and that records name it |
 //! | [`upstream_credentials`] | servers are shown the gateway's credential, never the caller's token |
@@ -47,6 +48,7 @@ mod raw;
 mod reload;
 mod sandbox;
 mod stop;
+mod streams;
 mod telemetry;
 mod tokens;
 mod until;

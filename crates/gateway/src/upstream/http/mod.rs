@@ -31,7 +31,10 @@ use tokio::{sync::Semaphore, time::timeout};
 pub use hyper_rustls::HttpsConnector;
 
 use self::{client::HttpClient, probe::Legacy};
-pub use self::{client::HttpConfigError, tls::https};
+pub use self::{
+    client::HttpConfigError,
+    tls::{https, tls_client},
+};
 use super::{
     config::{Endpoint, HttpMode, ServerConfig},
     era::Remembered,

@@ -1,6 +1,6 @@
 //! TLS towards servers.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -25,6 +25,14 @@ pub fn https(
     connector(tcp, tls, ca_file)
 }
 
+/// How the gateway speaks TLS to what is no server. `ca_file` holds authorities trusted besides the system's.
+///
+/// # Errors
+/// [`HttpConfigError`] when there is nobody to trust, or TLS cannot be set up.
+pub fn tls_client(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, HttpConfigError> {
+    config(true, ca_file).map(Arc::new)
+}
+
 /// A connector for `http` and `https`. `ca_file` holds authorities trusted besides the system's.
 pub(super) fn connector(
     mut tcp: HttpConnector,
@@ -32,6 +40,14 @@ pub(super) fn connector(
     ca_file: Option<&Path>,
 ) -> Result<HttpsConnector<HttpConnector>, HttpConfigError> {
     tcp.enforce_http(false);
+    Ok(HttpsConnectorBuilder::new()
+        .with_tls_config(config(tls, ca_file)?)
+        .https_or_http()
+        .enable_all_versions()
+        .wrap_connector(tcp))
+}
+
+fn config(tls: bool, ca_file: Option<&Path>) -> Result<ClientConfig, HttpConfigError> {
     let mut roots = RootCertStore::empty();
     if tls {
         // Certificates that cannot be read are as good as absent; none at all is an error below.
@@ -43,16 +59,11 @@ pub(super) fn connector(
     if tls && roots.is_empty() {
         return Err(HttpConfigError::NoAuthorities);
     }
-    let config = ClientConfig::builder_with_provider(aws_lc_rs::default_provider().into())
+    Ok(ClientConfig::builder_with_provider(aws_lc_rs::default_provider().into())
         .with_safe_default_protocol_versions()
         .map_err(|error| HttpConfigError::Tls(error.to_string()))?
         .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(HttpsConnectorBuilder::new()
-        .with_tls_config(config)
-        .https_or_http()
-        .enable_all_versions()
-        .wrap_connector(tcp))
+        .with_no_client_auth())
 }
 
 /// Every certificate of the file, or an error: a half-read file would silently trust less than was asked.
