@@ -66,7 +66,7 @@ impl Rsyslog {
             r#"global(DefaultNetstreamDriver="gtls" DefaultNetstreamDriverCAFile="{cert}"
   DefaultNetstreamDriverCertFile="{cert}" DefaultNetstreamDriverKeyFile="{key}" workDirectory="{home}" maxMessageSize="128k")
 module(load="imtcp" StreamDriver.Name="gtls" StreamDriver.Mode="1" StreamDriver.AuthMode="anon")
-template(name="whole" type="string" string="%pri% %timereported:::date-rfc3339% %app-name% %msgid%%msg%\n")
+template(name="whole" type="string" string="%pri% %timereported:::date-rfc3339% %app-name% %msgid% %msg%\n")
 input(type="imtcp" port="{port}" address="127.0.0.1" SupportOctetCountedFraming="on")
 action(type="omfile" file="{out}" template="whole")
 "#,
@@ -95,7 +95,10 @@ action(type="omfile" file="{out}" template="whole")
         let text = fs::read_to_string(&self.out).unwrap_or_default();
         let whole = text.lines().filter(|line| line.ends_with('}'));
         let parts = whole.map(|line| line.split_once(" {").unwrap_or_else(|| panic!("{line}")));
-        parts.map(|(head, record)| (head.to_owned(), ids(&format!("{{{record}")).remove(0))).collect()
+        // The log's own marks have no id.
+        parts
+            .filter_map(|(head, record)| Some((head.to_owned(), ids(&format!("{{{record}")).pop()?)))
+            .collect()
     }
 }
 
