@@ -77,6 +77,8 @@ pub enum Exit {
     Code(i32),
     /// A signal with this number killed it.
     Signal(i32),
+    /// The kernel killed it because all of it together used more memory than its limit.
+    OutOfMemory,
     /// Its supervisor was lost, so its own status is not known; the tree has been killed.
     Unknown,
 }
@@ -86,6 +88,7 @@ impl fmt::Display for Exit {
         match self {
             Self::Code(code) => write!(f, "exited with status {code}"),
             Self::Signal(signal) => write!(f, "was killed by signal {signal}"),
+            Self::OutOfMemory => f.write_str("was killed for using more memory than its limit"),
             Self::Unknown => f.write_str("was killed after its supervisor was lost"),
         }
     }

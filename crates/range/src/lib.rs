@@ -22,6 +22,7 @@ pub mod place;
 mod planted;
 mod process;
 pub mod report;
+mod rogue;
 pub mod scenarios;
 mod tls;
 mod trouble;

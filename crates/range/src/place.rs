@@ -14,6 +14,7 @@ pub struct Place {
     portcullis: PathBuf,
     hostile: PathBuf,
     planted: PathBuf,
+    rogue: PathBuf,
 }
 
 impl Place {
@@ -25,7 +26,8 @@ impl Place {
         let portcullis = program.map_or_else(portcullis, Ok)?;
         let hostile = program_beside("hostile-server", "cargo build -p portcullis-range")?;
         let planted = program_beside("planted-server", "cargo build -p portcullis-range")?;
-        Ok(Self { portcullis, hostile, planted })
+        let rogue = program_beside("rogue-server", "cargo build -p portcullis-range")?;
+        Ok(Self { portcullis, hostile, planted, rogue })
     }
 
     /// The program under attack.
@@ -52,6 +54,11 @@ impl Place {
     pub(crate) fn hostile(&self, args: &[&str]) -> Launch {
         let args = args.iter().map(|arg| (*arg).to_owned()).collect();
         Launch { program: self.hostile.clone(), args, env: Vec::new(), sandbox: Sandbox::none() }
+    }
+
+    /// The server that does whatever it is told to.
+    pub(crate) fn rogue(&self, sandbox: Sandbox) -> Launch {
+        Launch { program: self.rogue.clone(), args: Vec::new(), env: Vec::new(), sandbox }
     }
 
     /// A server that says what the script in a file tells it to, and keeps a journal of what it was asked.

@@ -41,6 +41,7 @@ impl Report {
             Self::Probed(probed) => format!("probed {}\n", serde_json::to_string(probed).unwrap_or_default()),
             Self::Ended(Exit::Code(code)) => format!("code {code}\n"),
             Self::Ended(Exit::Signal(signal)) => format!("signal {signal}\n"),
+            Self::Ended(Exit::OutOfMemory) => "memory \n".to_owned(),
             Self::Ended(Exit::Unknown) => "unknown \n".to_owned(),
         }
     }
@@ -57,6 +58,7 @@ impl Report {
             "probed" => Self::Probed(serde_json::from_str(rest).ok()?),
             "code" => Self::Ended(Exit::Code(rest.parse().ok()?)),
             "signal" => Self::Ended(Exit::Signal(rest.parse().ok()?)),
+            "memory" => Self::Ended(Exit::OutOfMemory),
             "unknown" => Self::Ended(Exit::Unknown),
             _ => return None,
         })
@@ -75,6 +77,7 @@ mod tests {
             Report::Unmet { boundary: "landlock".into(), reason: "not in this kernel".into() },
             Report::Ended(Exit::Code(3)),
             Report::Ended(Exit::Signal(9)),
+            Report::Ended(Exit::OutOfMemory),
             Report::Ended(Exit::Unknown),
         ];
         for report in reports {

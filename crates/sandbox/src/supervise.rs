@@ -218,7 +218,7 @@ fn exit_code(exit: Exit) -> ExitCode {
     let code = match exit {
         Exit::Code(code) => code,
         Exit::Signal(signal) => 128 + signal,
-        Exit::Unknown => 137,
+        Exit::OutOfMemory | Exit::Unknown => 137,
     };
     ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX))
 }

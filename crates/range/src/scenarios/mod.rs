@@ -9,9 +9,11 @@ mod s06;
 mod s07;
 mod s08;
 mod s11;
+mod s15;
 mod s17;
 mod s18;
 mod s19;
+mod s20;
 mod s21;
 mod s22;
 mod s24;
@@ -20,6 +22,7 @@ mod s27;
 mod s28;
 mod s29;
 mod s30;
+mod s31;
 mod s33;
 mod s34;
 
@@ -56,9 +59,11 @@ pub const SCENARIOS: &[Scenario] = &[
     s07::SCENARIO,
     s08::SCENARIO,
     s11::SCENARIO,
+    s15::SCENARIO,
     s17::SCENARIO,
     s18::SCENARIO,
     s19::SCENARIO,
+    s20::SCENARIO,
     s21::SCENARIO,
     s22::SCENARIO,
     s24::SCENARIO,
@@ -67,6 +72,7 @@ pub const SCENARIOS: &[Scenario] = &[
     s28::SCENARIO,
     s29::SCENARIO,
     s30::SCENARIO,
+    s31::SCENARIO,
     s33::SCENARIO,
     s34::SCENARIO,
 ];

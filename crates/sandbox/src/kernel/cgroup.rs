@@ -16,6 +16,9 @@ const MOUNT: &str = "/sys/fs/cgroup";
 /// How often the removal of a group is tried: the kernel empties it shortly after its last process is gone.
 const REMOVALS: u32 = 100;
 
+/// Files that count what was killed for want of memory, of version 2 and of version 1.
+const COUNTERS: &[&str] = &["memory.events", "memory.oom_control"];
+
 /// Control groups, removed when dropped.
 #[derive(Debug)]
 pub(crate) struct Cgroup {
@@ -66,6 +69,13 @@ impl Cgroup {
         self.version
     }
 
+    /// Whether the kernel has killed something in here because it was more memory than the limit.
+    pub(crate) fn has_run_out(&self) -> bool {
+        let counts =
+            |group: &PathBuf| COUNTERS.iter().find_map(|file| fs::read_to_string(group.join(file)).ok());
+        self.directories.iter().filter_map(counts).any(|text| killed(&text))
+    }
+
     /// Puts a process, and so all it will start, under the limits.
     pub(crate) fn add(&self, process: Pid) -> io::Result<()> {
         self.directories
@@ -88,6 +98,11 @@ impl Drop for Cgroup {
             }
         }
     }
+}
+
+fn killed(counters: &str) -> bool {
+    let count = counters.lines().find_map(|line| line.strip_prefix("oom_kill "));
+    count.is_some_and(|count| count.trim() != "0")
 }
 
 fn by_controller(limits: &Limits) -> [Controller; 3] {
@@ -125,4 +140,22 @@ fn first_of(mount: &Path, home: &Path, name: &str, files: &[(&str, String)]) -> 
         }
         limited.ok().map(|()| group)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_killed_is_counted_in_either_version() {
+        for (counters, expected) in [
+            ("low 0\nhigh 0\nmax 12\noom 1\noom_kill 1\noom_group_kill 1\n", true),
+            ("low 0\nhigh 0\nmax 12\noom 0\noom_kill 0\n", false),
+            ("oom_kill_disable 0\nunder_oom 0\noom_kill 3\n", true),
+            ("oom_kill_disable 0\nunder_oom 0\noom_kill 0\n", false),
+            ("", false),
+        ] {
+            assert_eq!(killed(counters), expected, "{counters:?}");
+        }
+    }
 }

@@ -211,21 +211,30 @@ impl Contained {
     /// How the command ended, once the first process has been waited for.
     pub(crate) fn report(mut self) -> Option<Exit> {
         self.waited = true;
-        match self.next_report() {
+        let exit = match self.next_report() {
             Some(Report::Ended(exit)) => Some(exit),
             _ => None,
+        };
+        self.judged(exit)
+    }
+
+    /// An end that no program chooses is one for want of memory when there was one.
+    fn judged(&self, exit: Option<Exit>) -> Option<Exit> {
+        match exit {
+            Some(Exit::Signal(libc::SIGKILL)) | None if self.cgroup.has_run_out() => Some(Exit::OutOfMemory),
+            other => other,
         }
     }
 
     /// Waits until the command and everything it started have ended.
     pub fn wait(self) -> Ended {
         let timed_out = !self.wait_for_report();
-        let exit = if timed_out { None } else { self.next_report() };
-        let exit = match exit {
-            Some(Report::Ended(exit)) => exit,
-            _ => Exit::Unknown,
+        let exit = match if timed_out { None } else { self.next_report() } {
+            Some(Report::Ended(exit)) => Some(exit),
+            _ => None,
         };
-        Ended { exit, timed_out }
+        let exit = if timed_out { exit } else { self.judged(exit) };
+        Ended { exit: exit.unwrap_or(Exit::Unknown), timed_out }
     }
 
     /// Whether there is a report before the time is up.

@@ -272,3 +272,16 @@ fn hosts_open_one_door_only() {
         assert!(heard());
     }
 }
+
+/// Only root has control groups here; an ordinary user is told that there is no such limit.
+#[test]
+fn an_end_for_want_of_memory_is_told_as_such() {
+    if users().contains(&User::Root) && portcullis_sandbox::control_groups().is_some() {
+        let stage = Stage::new(User::Root);
+        let ended = stage.contain(&draft(&stage).finish(), "memory 300000000");
+        assert_eq!(
+            (ended.status, ended.said.trim()),
+            (137, "was killed for using more memory than its limit")
+        );
+    }
+}

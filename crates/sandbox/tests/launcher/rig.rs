@@ -75,6 +75,10 @@ fn contain(plan: &str, program: &str, args: Vec<String>) -> ExitCode {
         _ if ended.timed_out => ExitCode::from(TIMED_OUT),
         Exit::Code(code) => ExitCode::from(u8::try_from(code).unwrap()),
         Exit::Signal(signal) => ExitCode::from(u8::try_from(128 + signal).unwrap()),
+        Exit::OutOfMemory => {
+            println!("{}", ended.exit);
+            ExitCode::from(137)
+        }
         Exit::Unknown => ExitCode::from(NOT_STARTED),
     }
 }

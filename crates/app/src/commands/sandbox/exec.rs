@@ -69,7 +69,9 @@ pub(crate) fn run(args: &Args, printer: &Printer) -> Outcome {
             Exit::Command(status(signal.saturating_add(128))),
             format!("the command {exit}"),
         )),
-        exit @ ProcessExit::Unknown => Err(Failure::new(Exit::Command(137), format!("the command {exit}"))),
+        exit @ (ProcessExit::OutOfMemory | ProcessExit::Unknown) => {
+            Err(Failure::new(Exit::Command(137), format!("the command {exit}")))
+        }
     }
 }
 
