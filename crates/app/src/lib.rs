@@ -19,6 +19,7 @@ mod proofs;
 mod runtime;
 mod stops;
 mod streams;
+mod supply;
 mod telemetry;
 mod tls;
 mod variables;

@@ -47,6 +47,7 @@ scenarios! {
     s21_command_injection "S-21"
     s22_path_traversal "S-22"
     s24_data_exfiltration "S-24"
+    s25_supply_chain_and_privileged_host "S-25"
     s26_unrestricted_network_access "S-26"
     s27_insecure_protocol_implementation "S-27"
     s28_insecure_descriptor_handling "S-28"

@@ -9,6 +9,7 @@
 //! | [`gateway`] | the real program `portcullis` with a configuration of the test's own, and the log it writes |
 //! | [`collector`] | what a collector of telemetry is sent |
 //! | [`egress`] | the real program as a proxy on the way out |
+//! | [`registry`] | a registry that speaks like npm and PyPI, and serves what it is told to |
 //! | [`names`] | a name server that says what a test wants it to say |
 //! | [`token_server`] | an authorization server and a secret store that answer as a test says |
 //! | [`server`] | real servers as child processes: ready when the call returns, gone when the value is dropped |
@@ -30,5 +31,6 @@ pub mod gateway;
 pub mod issuer;
 pub mod journal;
 pub mod names;
+pub mod registry;
 pub mod server;
 pub mod token_server;

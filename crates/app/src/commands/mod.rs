@@ -1,6 +1,8 @@
 //! One file per command.
 
+pub(crate) mod add;
 pub(crate) mod approvals;
+pub(crate) mod approve;
 pub(crate) mod audit;
 pub(crate) mod check;
 pub(crate) mod completions;
@@ -12,8 +14,11 @@ pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod inspect;
 pub(crate) mod install;
+pub(crate) mod inventory;
+pub(crate) mod lock;
 pub(crate) mod man;
 pub(crate) mod pins;
+pub(crate) mod retire;
 pub(crate) mod revoke;
 pub(crate) mod run;
 pub(crate) mod sandbox;

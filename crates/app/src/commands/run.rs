@@ -7,13 +7,14 @@ use std::{
 
 use portcullis_core::ServerName;
 
-use super::{grants::Grants, tell, unusable};
+use super::{audit::trust, grants::Grants, tell, unusable};
 use crate::{
     clients,
     compose::{self, Deployment, Door},
     config::{self, Config, Sandbox, TransparencyConfig, sources},
     exit::{Exit, Failure, Outcome},
     printer::Printer,
+    supply::{self, Place},
     variables::{self, Meant},
 };
 
@@ -47,12 +48,28 @@ pub(crate) struct Args {
     /// Run the server without a sandbox, so that it can do whatever you can.
     #[arg(long, conflicts_with_all = ["read", "write", "execute", "allow", "danger_allow_plain", "danger_host_network"])]
     danger_no_sandbox: bool,
+    /// Starts this server of portcullis.lock out of the store: only if somebody whose key is known approved it, its
+    /// files are what was approved, and it is not retired. What follows `--` are its arguments then.
+    #[arg(long, value_name = "NAME")]
+    admitted: Option<ServerName>,
+    /// Public key of somebody who may approve, or a file of such keys; repeat it for more.
+    #[arg(long, value_name = "KEY", requires = "admitted")]
+    approver: Vec<String>,
+    #[command(flatten)]
+    place: Place,
     /// The server's command and its arguments.
-    #[arg(required = true, last = true, value_name = "CMD")]
+    #[arg(required_unless_present = "admitted", last = true, value_name = "CMD")]
     command: Vec<String>,
 }
 
-pub(crate) fn run(args: Args, printer: &Printer) -> Outcome {
+pub(crate) fn run(mut args: Args, printer: &Printer) -> Outcome {
+    if let Some(admitted) = args.admitted.clone() {
+        let start = supply::start(&args.place, &admitted, &trust::keys(&args.approver)?)?;
+        let own = std::mem::take(&mut args.command);
+        args.command = start.command.into_iter().chain(own).collect();
+        args.grants.read.push(start.tree);
+        args.name = args.name.or(Some(admitted));
+    }
     let name = args.name.map_or_else(|| name_of(&args.command), Ok)?;
     let env = if args.env.is_empty() { set_by_client(printer) } else { args.env };
     let pins = args.pins.or_else(|| args.record.as_deref().map(config::Pins::beside));

@@ -66,7 +66,7 @@ pub(crate) struct Expected {
     registry: bool,
     /// Any signature is enough that the trust root knows. Everybody can make one.
     #[arg(long)]
-    danger_any_signer: bool,
+    pub(crate) danger_any_signer: bool,
 }
 
 /// Whom to trust.
@@ -105,7 +105,7 @@ pub(crate) fn run(args: &Args, printer: &Printer) -> Outcome {
 }
 
 /// Every attestation of the files, or why one cannot be read as such.
-fn gather(files: &[PathBuf]) -> Result<Result<Vec<Attestation>, Fault>, Failure> {
+pub(crate) fn gather(files: &[PathBuf]) -> Result<Result<Vec<Attestation>, Fault>, Failure> {
     let mut all = Vec::new();
     for file in files {
         match read(&bounded(file, MAX_EVIDENCE)?) {

@@ -17,6 +17,7 @@
 //! | [`sandbox`] | what a real server sees of the machine from its sandbox, and that records name it |
 //! | [`upstream_credentials`] | servers are shown the gateway's credential, never the caller's token |
 //! | [`variables`] | what of its environment `portcullis run` passes on to its server |
+//! | [`admission`] | packages of npm and PyPI admitted, approved, checked and retired, and what is refused on the way |
 //! | [`reload`] | a new configuration takes over, a bad one does not |
 //!
 //! The program has to be built (`cargo build -p portcullis -p portcullis-testkit`), the test bed installed
@@ -29,6 +30,7 @@
     reason = "test code: a broken assumption stops the test that relies on it"
 )]
 
+mod admission;
 mod authorization_server;
 mod bad_http;
 mod bad_server;

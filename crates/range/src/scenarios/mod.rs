@@ -17,6 +17,7 @@ mod s20;
 mod s21;
 mod s22;
 mod s24;
+mod s25;
 mod s26;
 mod s27;
 mod s28;
@@ -67,6 +68,7 @@ pub const SCENARIOS: &[Scenario] = &[
     s21::SCENARIO,
     s22::SCENARIO,
     s24::SCENARIO,
+    s25::SCENARIO,
     s26::SCENARIO,
     s27::SCENARIO,
     s28::SCENARIO,

@@ -9,7 +9,7 @@ mod query;
 mod records;
 mod selection;
 mod trace;
-mod trust;
+pub(super) mod trust;
 mod verify;
 mod witness;
 

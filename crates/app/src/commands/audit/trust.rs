@@ -10,7 +10,7 @@ use portcullis_audit::{
 use crate::exit::{Exit, Failure};
 
 /// The public keys that `arguments` name: each a key itself or a file with one a line.
-pub(super) fn keys(arguments: &[String]) -> Result<Vec<VerifierKey>, Failure> {
+pub(crate) fn keys(arguments: &[String]) -> Result<Vec<VerifierKey>, Failure> {
     let mut keys = Vec::new();
     for argument in arguments {
         match argument.parse() {

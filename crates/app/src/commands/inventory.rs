@@ -1,0 +1,57 @@
+//! `portcullis inventory`
+
+use portcullis_core::ServerName;
+use portcullis_supply::admit::{Admitted, cyclonedx};
+use serde::Serialize;
+
+use crate::{
+    exit::{Exit, Outcome},
+    printer::Printer,
+    supply::Place,
+};
+
+/// List every server that was admitted: what it is, who answers for it, what it is for and how far it has come.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    place: Place,
+    /// Write the bill of materials of one server instead: every package in it, as CycloneDX 1.6.
+    #[arg(long, value_name = "NAME")]
+    sbom: Option<ServerName>,
+    /// Write the list as JSON.
+    #[arg(long, conflicts_with = "sbom")]
+    json: bool,
+}
+
+/// A row of the list for programs.
+#[derive(Serialize)]
+struct Row<'l> {
+    state: &'static str,
+    #[serde(flatten)]
+    server: &'l Admitted,
+}
+
+pub(crate) fn run(args: &Args, printer: &Printer) -> Outcome {
+    let lock = args.place.read()?;
+    if let Some(name) = &args.sbom {
+        printer.json(&cyclonedx(args.place.find(&lock, name)?));
+        return Ok(Exit::Fine);
+    }
+    if args.json {
+        let row = |server| Row { state: Admitted::state(server).as_str(), server };
+        printer.json(&lock.servers().iter().map(row).collect::<Vec<_>>());
+        return Ok(Exit::Fine);
+    }
+    for server in lock.servers() {
+        printer.line(&format!("{}: {}: {}", server.name, server.state().as_str(), server.package));
+        let mut about = vec![format!("owner {}", server.owner)];
+        about.extend(server.purpose.clone());
+        about.extend(server.review.as_ref().map(|day| format!("review {day}")));
+        about.extend(server.provenance.as_ref().and_then(|it| it.source.clone()));
+        about.extend(server.approvals.iter().map(|approval| format!("approved by {}", approval.by)));
+        about.extend(server.retired.as_ref().map(|it| format!("retired by {}: {}", it.by, it.reason)));
+        printer.line(&format!("  {}", about.join(", ")));
+        server.findings.iter().for_each(|finding| printer.line(&format!("  {finding}")));
+    }
+    Ok(Exit::Fine)
+}

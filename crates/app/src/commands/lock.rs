@@ -1,0 +1,89 @@
+//! `portcullis lock`
+
+use portcullis_supply::admit::{Admitted, State};
+use serde::Serialize;
+
+use super::{audit::trust, counted};
+use crate::{
+    exit::{Exit, Failure, Outcome},
+    printer::Printer,
+    supply::{Place, approvers, now},
+};
+
+/// Check portcullis.lock: that every server in it is approved by somebody whose key is known, that its files are what
+/// was approved, and that none is due for review.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Looks at everything and changes nothing; exits with 1 when something is wrong.
+    #[arg(long, required = true)]
+    check: bool,
+    /// Public key of somebody who may approve, or a file of such keys; repeat it for more.
+    #[arg(long, value_name = "KEY")]
+    approver: Vec<String>,
+    /// Leaves out the store, for where there is none: only the lock itself is looked at.
+    #[arg(long)]
+    without_store: bool,
+    #[command(flatten)]
+    place: Place,
+    /// Write the result as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Something that is wrong.
+#[derive(Serialize)]
+struct Problem<'l> {
+    server: &'l str,
+    what: String,
+}
+
+pub(crate) fn run(args: &Args, printer: &Printer) -> Outcome {
+    if !args.place.file().exists() {
+        return Err(Failure::new(Exit::Usage, format!("there is no `{}`", args.place.file().display()))
+            .remedy("`portcullis add` writes one"));
+    }
+    let lock = args.place.read()?;
+    let mut problems = Vec::new();
+    for server in lock.servers() {
+        for what in wrong(args, server)? {
+            problems.push(Problem { server: server.name.as_str(), what });
+        }
+    }
+    if args.json {
+        printer.json(&problems);
+    } else {
+        problems.iter().for_each(|it| printer.line(&format!("{}: {}", it.server, it.what)));
+        printer.status(&format!(
+            "{}, {}",
+            counted(lock.servers().len(), "server"),
+            counted(problems.len(), "problem")
+        ));
+    }
+    Ok(if problems.is_empty() { Exit::Fine } else { Exit::Findings })
+}
+
+fn wrong(args: &Args, server: &Admitted) -> Result<Vec<String>, Failure> {
+    let mut wrong = Vec::new();
+    if server.state() == State::Retired {
+        return Ok(wrong);
+    }
+    if approvers(server, &trust::keys(&args.approver)?).is_empty() {
+        wrong.push(match server.state() {
+            State::Approved => "no approval is of a key that is known, for what is in the lock".to_owned(),
+            _ => "nobody has approved it".to_owned(),
+        });
+    }
+    if server.owner.is_empty() {
+        wrong.push("it has no owner".to_owned());
+    }
+    // Days are written so that they compare as texts.
+    if let Some(day) = server.review.as_ref().filter(|day| now().as_str() > day.as_str()) {
+        wrong.push(format!("its review was due on {day}"));
+    }
+    if !args.without_store
+        && let Err(fault) = args.place.store()?.check(server.tree)
+    {
+        wrong.push(fault.to_string());
+    }
+    Ok(wrong)
+}
