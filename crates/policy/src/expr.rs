@@ -72,6 +72,16 @@ pub(crate) fn conditions(policy: &Template) -> impl Iterator<Item = &Arc<Expr>> 
     policy.clauses().iter().map(|(Clause::When(expr) | Clause::Unless(expr))| expr)
 }
 
+/// Whether `expr` looks at this attribute of `context`, or at all of it.
+pub(crate) fn looks_at(expr: &Expr, attribute: &str) -> bool {
+    match expr {
+        Expr::Var(Var::Context) => true,
+        Expr::GetAttr { expr, attr } if is_context(expr) => attr == attribute,
+        Expr::HasAttr { expr, attrs } if is_context(expr) => attrs.first() == attribute,
+        _ => children(expr).is_none_or(|inner| inner.into_iter().any(|child| looks_at(child, attribute))),
+    }
+}
+
 fn is_context(expr: &Expr) -> bool {
     matches!(expr, Expr::Var(Var::Context))
 }

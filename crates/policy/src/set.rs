@@ -6,7 +6,7 @@ use cedar_policy::pst::{PstConstructionError, Template};
 use portcullis_core::Digest;
 
 use crate::{
-    expr::Mentions,
+    expr::{self, Mentions},
     fault::{Place, PolicyFault},
     lint, possible, schema,
     source::{self, Parsed},
@@ -35,6 +35,8 @@ pub(crate) struct Policy {
     pub(crate) scope: Option<Arc<str>>,
     /// What it looks at.
     pub(crate) mentions: Mentions,
+    /// Whether it looks at the labels of the conversation.
+    labels: bool,
     /// As written.
     pub(crate) exact: cedar_policy::Policy,
     /// In the form that asks whether some call could be permitted.
@@ -102,6 +104,17 @@ impl PolicySet {
         Ok(Self { policies, warnings, digest: Digest::of_parts(parts) })
     }
 
+    /// Whether a policy looks at what has entered the conversation (`context.labels`). Without one, nothing that has been
+    /// read changes what may be done.
+    pub fn looks_at_labels(&self) -> bool {
+        self.policies.iter().any(|policy| policy.labels)
+    }
+
+    /// Whether some policy permits something.
+    pub fn permits_something(&self) -> bool {
+        self.policies.iter().any(|policy| policy.exact.effect() == cedar_policy::Effect::Permit)
+    }
+
     /// Digest of the names and texts of the files, in the order in which they were given.
     pub fn digest(&self) -> Digest {
         self.digest
@@ -144,7 +157,8 @@ fn analyse(parsed: &Parsed) -> Result<(Policy, cedar_policy::Policy, Template), 
         (parsed.cedar.clone(), parsed.cedar.clone())
     };
     let (name, reason, scope) = (Arc::clone(&parsed.name), parsed.reason.clone(), parsed.scope.clone());
-    let policy = Policy { name, reason, scope, mentions, exact: parsed.cedar.clone(), favouring };
+    let labels = expr::conditions(&tree).any(|condition| expr::looks_at(condition, "labels"));
+    let policy = Policy { name, reason, scope, mentions, labels, exact: parsed.cedar.clone(), favouring };
     Ok((policy, for_validation, tree))
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use portcullis_policy::PolicySet;
 use serde::Serialize;
 
 use super::{counted, locate, tell, unusable};
@@ -65,6 +66,15 @@ pub(crate) fn run(args: &Args, printer: &Printer) -> Outcome {
     Ok(Exit::Fine)
 }
 
+/// Labels are what holds an agent that obeys whatever it reads, and they hold nothing that no policy asks them about.
+fn labels_matter(config: &Config, policies: &PolicySet, report: &mut Report) {
+    if policies.permits_something() && !policies.looks_at_labels() && !config.servers.is_empty() {
+        let what = "no policy looks at `context.labels`, so text that others wrote can steer every call";
+        let remedy = "take over the two `flow-` policies that `portcullis init` writes";
+        report.push(config.problem("policy.files", Severity::Warning, what, remedy));
+    }
+}
+
 /// Everything that can be said about a configuration file without starting anything.
 fn examine(file: &Path) -> (Option<Config>, Report) {
     let Loaded { config, warnings } = match config::load(file) {
@@ -74,8 +84,12 @@ fn examine(file: &Path) -> (Option<Config>, Report) {
     let mut report = warnings;
     commands_exist(&config, &mut report);
     records_can_be_written(&config, &mut report);
-    if let Err(more) = Deployment::of(config.clone()).map(|deployment| report.extend(deployment.warnings)) {
-        report.extend(more);
+    match Deployment::of(config.clone()) {
+        Ok(deployment) => {
+            report.extend(deployment.warnings);
+            labels_matter(&config, &deployment.policies, &mut report);
+        }
+        Err(more) => report.extend(more),
     }
     (Some(config), report.sorted())
 }

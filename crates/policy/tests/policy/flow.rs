@@ -1,7 +1,7 @@
 //! What has entered a conversation decides what may still be done.
 
 use portcullis_core::{Deed, Flow, Label, LabelClass, Labels, RecordId};
-use portcullis_policy::{Grant, init_policy, run_policy};
+use portcullis_policy::{Grant, PolicySet, init_policy, run_policy};
 
 use crate::asking::{NOW, authoriser, call, local, verdict};
 
@@ -52,6 +52,33 @@ fn the_first_policies_keep_data_in_and_deeds_back() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn a_set_knows_whether_labels_matter_to_it() {
+    for (text, permits, looks) in [
+        ("", false, false),
+        ("permit (principal, action, resource);", true, false),
+        (
+            r#"permit (principal, action, resource) when { context.channel == Mcp::Channel::"http" };"#,
+            true,
+            false,
+        ),
+        (
+            r#"permit (principal, action, resource) unless { context.labels.contains("untrusted") };"#,
+            true,
+            true,
+        ),
+        (
+            r#"permit (principal, action, resource);
+               forbid (principal, action, resource) when { context has labels && context.labels.contains("private") };"#,
+            true,
+            true,
+        ),
+    ] {
+        let set = PolicySet::load(&[("test.cedar", text)]).unwrap_or_else(|faults| panic!("{faults:?}"));
+        assert_eq!((set.permits_something(), set.looks_at_labels()), (permits, looks), "{text}");
     }
 }
 

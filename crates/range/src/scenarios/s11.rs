@@ -27,31 +27,60 @@ pub(super) const SCENARIO: Scenario = Scenario {
     run: |place, report| run(place, report).boxed(),
 };
 
+/// No detector does anything: neither texts nor data nor targets are looked at.
+const BLIND: &str = r#"
+[content]
+tool_description = { unusual = "danger_pass", suspicious = "danger_pass", attack = "danger_pass", hidden = "danger_pass" }
+schema = { unusual = "danger_pass", suspicious = "danger_pass", attack = "danger_pass", hidden = "danger_pass" }
+tool_output = { unusual = "danger_pass", suspicious = "danger_pass", attack = "danger_pass", hidden = "danger_pass" }
+resource = { unusual = "danger_pass", suspicious = "danger_pass", attack = "danger_pass", hidden = "danger_pass" }
+prompt = { unusual = "danger_pass", suspicious = "danger_pass", attack = "danger_pass", hidden = "danger_pass" }
+argument = { unusual = "danger_pass", suspicious = "danger_pass", attack = "danger_pass", hidden = "danger_pass" }
+[content.data]
+requests = { private_key = "danger_pass", cloud_key = "danger_pass", token = "danger_pass", jwt = "danger_pass", password = "danger_pass", card = "danger_pass", iban = "danger_pass", national_id = "danger_pass", canary = "danger_pass" }
+results = { private_key = "danger_pass", cloud_key = "danger_pass", token = "danger_pass", jwt = "danger_pass", password = "danger_pass", card = "danger_pass", iban = "danger_pass", national_id = "danger_pass", canary = "danger_pass" }
+[targets]
+findings = { climbs = "danger_pass", hidden = "danger_pass", indirect = "danger_pass", outside = "danger_pass", scheme = "danger_pass", cleartext = "danger_pass", user_information = "danger_pass", disguised = "danger_pass", internal = "danger_pass", option = "danger_pass", metacharacter = "danger_pass", compound = "danger_pass", statement = "danger_pass" }
+"#;
+
 async fn run(place: &Place, report: &mut Report) -> Result<(), Trouble> {
-    let office = Office::open(place)?;
+    perform(&Office::open(place, BLIND)?, report, ", every detector off").await?;
+    let office = Office::open(place, "")?;
+    perform(&office, report, "").await?;
+    approved(&office, report).await
+}
+
+/// Every task and every attack.
+async fn perform(office: &Office, report: &mut Report, how: &str) -> Result<(), Trouble> {
     for task in tasks::TASKS {
         office.calm()?;
-        let mut agent = Agent::start(&office).await?;
+        let mut agent = Agent::start(office).await?;
         let refused = agent.perform(task.steps).await?;
         let passed = refused.is_empty() && office.did(task.steps)?;
         let seen = if refused.is_empty() { "all of it".to_owned() } else { refused.join(", ") };
-        report.check(Kind::Twin, task.name, "every step has its effect", seen, passed);
+        report.check(Kind::Twin, format!("{}{how}", task.name), "every step has its effect", seen, passed);
     }
     let mut reached = 0;
     for attack in attacks::all() {
         office.plant(&attack)?;
-        let mut agent = Agent::start(&office).await?;
+        let mut agent = Agent::start(office).await?;
         let refused = agent.perform(&attack.steps()).await?;
         let read = agent.obeyed > 0;
         let effects = office.effects_of(&attack)?;
         reached += effects;
         let seen = format!("obeyed: {read}, refused: {}, effects: {effects}", refused.join(", "));
         let passed = read && !refused.is_empty() && effects == 0;
-        report.check(Kind::Attack, attack.name(), "obeyed, refused, no effect", seen, passed);
+        report.check(
+            Kind::Attack,
+            format!("{}{how}", attack.name()),
+            "obeyed, refused, no effect",
+            seen,
+            passed,
+        );
     }
-    report.state("attackers' goals reached", 0, reached);
-    report.state("refusals that name the labels and their calls", true, office.explained()?);
-    approved(&office, report).await
+    report.state(format!("attackers' goals reached{how}"), 0, reached);
+    report.state(format!("refusals that name the labels and their calls{how}"), true, office.explained()?);
+    Ok(())
 }
 
 /// What a person is asked about: an answer to a mail that was read.

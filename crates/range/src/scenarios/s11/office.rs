@@ -27,7 +27,8 @@ pub(super) struct Office {
 }
 
 impl Office {
-    pub(super) fn open(place: &Place) -> Result<Self, Trouble> {
+    /// `sections` are added to the configuration.
+    pub(super) fn open(place: &Place, sections: &str) -> Result<Self, Trouble> {
         let home = tempfile::tempdir().map_err(Trouble::io("making a directory"))?;
         let path = |name: &str| home.path().join(name).to_string_lossy().into_owned();
         let part = |part: &str| {
@@ -42,7 +43,7 @@ impl Office {
             ])
         };
         let policy = first_policy(place, &home, &part)?;
-        let mut setup = place.setup().policy(&policy);
+        let mut setup = place.setup().policy(&policy).sections(sections);
         for name in PARTS {
             setup = setup.stdio(name, &part(name));
             for (_, settings) in DECLARED.iter().filter(|(server, _)| *server == name) {
