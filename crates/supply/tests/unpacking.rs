@@ -106,7 +106,7 @@ fn what_leads_out_or_is_no_file_is_refused() {
     ] {
         let directory = tempfile::tempdir().unwrap();
         let found = untar(&tgz(entries), directory.path());
-        assert_eq!(found.as_ref().map(|()| ()).map_err(reason), expected, "{entries:?}");
+        assert_eq!(found.as_ref().copied().map_err(reason), expected, "{entries:?}");
         assert_eq!(around(directory.path()), ["made"], "{entries:?}");
     }
 }
@@ -124,7 +124,7 @@ fn zip_archives_are_held_to_the_same() {
     ] {
         let directory = tempfile::tempdir().unwrap();
         let found = unzip(&zipped(entries), directory.path());
-        assert_eq!(found.as_ref().map(|()| ()).map_err(reason), expected, "{entries:?}");
+        assert_eq!(found.as_ref().copied().map_err(reason), expected, "{entries:?}");
         assert_eq!(around(directory.path()), ["made"], "{entries:?}");
     }
     let mut writer = zip_writer();

@@ -33,8 +33,7 @@ pub(super) async fn serve(
     gateway: &Arc<Gateway>,
     builder: &Builder,
     deployment: Deployment,
-    logs: &Logs,
-    streams: Arc<[Arc<StreamMetrics>]>,
+    gauges: Arc<dyn Gauges>,
     switch: &Arc<KillSwitch>,
     stop: &CancellationToken,
     printer: &Printer,
@@ -57,7 +56,6 @@ pub(super) async fn serve(
     let ingress = HttpIngress::new(gateway.clone(), options(&deployment, address), limiter);
     let edge = Edge { service: ingress.clone(), limits: edge_limits(config), tls, gateway: gateway.clone() };
     announce(printer, address, admin.as_ref(), deployment.certificate.is_some());
-    let gauges: Arc<dyn Gauges> = Arc::new(Status { gateway: gateway.clone(), logs: logs.clone(), streams });
     if admin.is_some() {
         switch.make_token()?;
     }
@@ -152,10 +150,10 @@ fn edge_limits(config: &Config) -> EdgeLimits {
 }
 
 /// What the operator's endpoint shows.
-struct Status {
-    gateway: Arc<Gateway>,
-    logs: Logs,
-    streams: Arc<[Arc<StreamMetrics>]>,
+pub(super) struct Status {
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) logs: Logs,
+    pub(super) streams: Arc<[Arc<StreamMetrics>]>,
 }
 
 impl Gauges for Status {

@@ -100,8 +100,9 @@ async fn run(mut deployment: Deployment, door: Door, printer: &Printer) -> Outco
     let outcome = match door {
         Door::Stdio => pipes(&gateway, &deployment, &stop).await,
         Door::Http => {
-            http::serve(&gateway, &builder, deployment, &logs, streams.metrics(), &switch, &stop, printer)
-                .await
+            let (gateway, logs, streams) = (gateway.clone(), logs.clone(), streams.metrics());
+            let status = Arc::new(http::Status { gateway: gateway.clone(), logs, streams });
+            http::serve(&gateway, &builder, deployment, status, &switch, &stop, printer).await
         }
     };
     stop.cancel();

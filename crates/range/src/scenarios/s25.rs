@@ -143,8 +143,11 @@ async fn scripts(ground: &Ground<'_>, report: &mut Report) -> Result<(), Trouble
     let canary = ground.path("canary");
     let script = format!("touch {}", canary.display());
     let mut thief = manifest("acme-thief");
-    thief["scripts"] = json!({ "preinstall": script, "install": script, "postinstall": script });
-    thief["hasInstallScript"] = true.into();
+    if let Some(members) = thief.as_object_mut() {
+        let scripts = json!({ "preinstall": script, "install": script, "postinstall": script });
+        members.insert("scripts".to_owned(), scripts);
+        members.insert("hasInstallScript".to_owned(), true.into());
+    }
     let archive = tarball(&thief, &[("main.js", "1")]);
     ground.registry.publish_npm(&thief, &archive, &archive);
     let ended = ground.add("acme-thief", &[]).await?;
