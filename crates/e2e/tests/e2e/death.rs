@@ -117,8 +117,9 @@ async fn a_killed_server_fails_its_call_and_is_started_again() {
     let outcome = |it: &Record| it.text("outcome") == "unknown";
     gateway.wait_for("the outcome", SOON, outcome).await.unwrap();
     gateway.wait_for("the exit", SOON, |it| it.text("event") == "child-exited").await.unwrap();
-    let answer = call_odd(&gateway, "echo").await;
-    assert_eq!(answer.code(), 0, "{answer:?}");
+    // More than one may have been killed, and then the next is not started at once.
+    let again = async { while call_odd(&gateway, "echo").await.code() != 0 {} };
+    tokio::time::timeout(SOON, again).await.expect("it is started again");
     assert_ne!(server(&gateway), Some(first));
 }
 
