@@ -65,6 +65,7 @@ pub(super) fn resolve(wanted: &Wanted<'_>, progress: Progress<'_>) -> Result<Res
         let digests = compared(&place.name, archive, &place.integrity)?;
         let file = File::open(archive).map_err(disk(archive))?;
         tarball(file, &place.directory, &mut fill).map_err(unpacking(&place.name))?;
+        named_alike(place, &tree)?;
         let sha256 = digests.sha256.clone();
         parts.insert(Part { name: place.name.clone(), version: place.version.clone(), sha256 });
         findings.extend(scripts(&place.name, &tree.join(&place.directory)));
@@ -221,6 +222,19 @@ fn packed(
 fn manifest(directory: &Path) -> Value {
     let text = fs::read(directory.join("package.json")).unwrap_or_default();
     serde_json::from_slice(&text).unwrap_or_default()
+}
+
+/// An archive that calls itself something else than the registry does is not what was looked up.
+fn named_alike(place: &Place, tree: &Path) -> Result<(), ResolveFault> {
+    let manifest = manifest(&tree.join(&place.directory));
+    let text = |member: &str| manifest.get(member).and_then(Value::as_str).unwrap_or_default();
+    // Registries tidy a version that was published with a `v` before it, or with the number of a build behind it.
+    let version = text("version").trim().trim_start_matches(['v', '=']).split('+').next();
+    if text("name") == place.name && version == place.version.split('+').next() {
+        return Ok(());
+    }
+    let what = "an archive whose own package.json has another name or version";
+    Err(ResolveFault::Source { name: place.name.clone(), what })
 }
 
 /// Scripts that npm would run at installation.
