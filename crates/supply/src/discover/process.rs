@@ -199,7 +199,14 @@ mod tests {
 
     #[test]
     fn one_that_ended_does_not_run() {
-        let mut child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
+        use std::{
+            io::{Read as _, Write as _},
+            process::{Command, Stdio},
+        };
+        let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        // It answers, so it is past the moment at which it has no command line yet.
+        child.stdin.as_mut().unwrap().write_all(b"x").unwrap();
+        child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
         let processes = Processes::now();
         assert!(processes.still_runs(child.id()));
         child.kill().unwrap();
