@@ -6,7 +6,6 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::Stdio,
-    time::Duration,
 };
 
 use portcullis_audit::stream::WebhookKey;
@@ -82,11 +81,7 @@ action(type="omfile" file="{out}" template="whole")
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let child = child.unwrap_or_else(|error| panic!("rsyslogd: {error}: run scripts/testbed"));
         let address = SocketAddr::from(([127, 0, 0, 1], port));
-        let end = tokio::time::Instant::now() + SOON;
-        while TcpStream::connect(address).await.is_err() {
-            assert!(tokio::time::Instant::now() < end, "rsyslogd does not listen");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        until("rsyslogd that listens", || std::net::TcpStream::connect(address).is_ok()).await;
         Self { child, out }
     }
 
