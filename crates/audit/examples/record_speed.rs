@@ -158,7 +158,7 @@ fn record() -> DecisionRecord {
         policy: None,
         config: None,
         controls_digest: None,
-        controls: controls.map(ran).into(),
+        controls: controls.map(ran).into_iter().collect(),
         findings: Vec::new(),
         context: portcullis_core::CallContext::default(),
         decision: Decision::Allow { policies: ["readers-may-read".into()].into() },

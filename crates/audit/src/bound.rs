@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use portcullis_core::{Caller, Decision, DecisionRecord, Grant, Principal, Record};
+use portcullis_core::{Caller, ControlRun, Decision, DecisionRecord, Grant, Principal, Record};
 
 /// Longest item name kept, in bytes. Resource URIs are the longest names in practice.
 const MAX_NAME: usize = 1_024;
@@ -43,11 +43,12 @@ fn decision_record(record: &mut DecisionRecord) {
     }
     let long = |reason: &Option<Cow<'_, str>>| reason.as_ref().is_some_and(|r| r.len() > MAX_DETAIL);
     if record.controls.iter().any(|run| long(&run.reason)) {
-        for run in Arc::make_mut(&mut record.controls) {
-            if long(&run.reason) {
-                run.reason = run.reason.take().map(|r| Cow::Owned(shortened(&r, MAX_DETAIL)));
-            }
-        }
+        let cut = |run: &ControlRun| {
+            let reason = run.reason.as_deref().filter(|reason| reason.len() > MAX_DETAIL);
+            let reason = reason.map(|reason| Cow::Owned(shortened(reason, MAX_DETAIL)));
+            ControlRun { reason: reason.or_else(|| run.reason.clone()), ..run.clone() }
+        };
+        record.controls = record.controls.iter().map(cut).collect();
     }
 }
 

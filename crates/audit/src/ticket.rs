@@ -1,8 +1,8 @@
 //! Proof that a decision is on record, and proof that an outcome is.
 
-use std::{sync::Arc, time::Instant};
+use std::time::Instant;
 
-use portcullis_core::{ControlRun, Finding, Outcome, OutcomeRecord, Record, RecordId, Refusal};
+use portcullis_core::{ControlRuns, Finding, Outcome, OutcomeRecord, Record, RecordId, Refusal};
 
 use crate::{
     otel::CallSpans,
@@ -21,7 +21,7 @@ pub struct Ticket {
     id: RecordId,
     since: Instant,
     state: State,
-    controls: Arc<[ControlRun]>,
+    controls: ControlRuns,
     findings: Vec<Finding>,
     told: Option<Box<CallSpans>>,
 }
@@ -41,7 +41,7 @@ enum State {
 
 impl Ticket {
     pub(crate) fn waiting(recorder: Recorder, id: RecordId) -> Self {
-        let (since, controls) = (Instant::now(), Arc::from([]));
+        let (since, controls) = (Instant::now(), ControlRuns::default());
         Self { recorder, id, since, state: State::Waiting, controls, findings: Vec::new(), told: None }
     }
 
@@ -63,7 +63,7 @@ impl Ticket {
 
     /// What inspecting the answer, or a message before it, came to. Goes into the record of the outcome: the
     /// controls of the last message, and the findings of all, the first 32 of them.
-    pub fn inspected(&mut self, controls: Arc<[ControlRun]>, findings: &[Finding]) {
+    pub fn inspected(&mut self, controls: ControlRuns, findings: &[Finding]) {
         self.controls = controls;
         let room = MAX_FINDINGS.saturating_sub(self.findings.len());
         self.findings.extend(findings.iter().take(room).cloned());
@@ -144,7 +144,7 @@ impl Ticket {
         self.state = State::Done;
         let duration_us = u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX);
         let decision = self.id.clone();
-        let controls = std::mem::replace(&mut self.controls, Arc::from([]));
+        let controls = std::mem::take(&mut self.controls);
         let findings = std::mem::take(&mut self.findings);
         let record =
             OutcomeRecord { decision, outcome, response_bytes, duration_us, detail, controls, findings };

@@ -12,14 +12,23 @@ pub(crate) fn push_rfc3339(out: &mut Vec<u8>, now_ms: u64) {
     let now_ms = now_ms.min(LAST_MS);
     let (year, month, day) = civil(now_ms / MS_PER_DAY);
     let in_day = now_ms % MS_PER_DAY;
-    let separators = [(4, b"" as &[u8]), (2, b"-"), (2, b"-"), (2, b"T"), (2, b":"), (2, b":"), (3, b".")];
-    let values =
-        [year, month, day, in_day / 3_600_000, in_day / 60_000 % 60, in_day / 1_000 % 60, in_day % 1_000];
-    for ((width, before), value) in separators.into_iter().zip(values) {
-        out.extend_from_slice(before);
-        push_padded(out, value, width);
+    let mut text = *b"0000-00-00T00:00:00.000Z";
+    let fields = [
+        (0..4, year),
+        (5..7, month),
+        (8..10, day),
+        (11..13, in_day / 3_600_000),
+        (14..16, in_day / 60_000 % 60),
+        (17..19, in_day / 1_000 % 60),
+        (20..23, in_day % 1_000),
+    ];
+    for (place, mut value) in fields {
+        for digit in text.get_mut(place).unwrap_or_default().iter_mut().rev() {
+            *digit += (value % 10) as u8;
+            value /= 10;
+        }
     }
-    out.push(b'Z');
+    out.extend_from_slice(&text);
 }
 
 /// `now_ms` as text, in the form of [`push_rfc3339`].
@@ -51,13 +60,6 @@ fn days(year: u64, month: u64, day: u64) -> Option<u64> {
     let day_of_year = (153 * month_from_march + 2) / 5 + day.checked_sub(1)?;
     let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
     (era * 146_097 + day_of_era).checked_sub(719_468)
-}
-
-fn push_padded(out: &mut Vec<u8>, value: u64, width: u32) {
-    for place in (0..width).rev() {
-        let digit = value / 10_u64.pow(place) % 10;
-        out.push(b'0' + u8::try_from(digit).unwrap_or(0));
-    }
 }
 
 /// Year, month and day of the `days`-th day after 1970-01-01 in the proleptic Gregorian calendar.

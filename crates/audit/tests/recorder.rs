@@ -11,7 +11,7 @@ use std::{
 
 use common::{NOW_MS, allowed, recorder, recorder_with, refused};
 use portcullis_audit::{Digests, EventKind, MemorySink, Recorder, RecorderError, RecorderOptions, Ticket};
-use portcullis_core::{ControlId, Digest, FakeClock, Outcome, Refusal, RefusalKind};
+use portcullis_core::{ControlId, ControlRun, Digest, FakeClock, Outcome, Refusal, RefusalKind};
 use serde_json::{Value, json};
 
 fn memory() -> (Arc<MemorySink>, Recorder) {
@@ -252,7 +252,8 @@ async fn a_peer_does_not_decide_how_much_is_written() {
     record.trace_id = Some(long.clone());
     Arc::make_mut(record.caller.as_mut().unwrap()).principal.id = long.clone();
     Arc::make_mut(record.caller.as_mut().unwrap()).tenant = Some(long.clone());
-    Arc::make_mut(&mut record.controls)[0].reason = Some(long.to_string().into());
+    let wordy = |run: &ControlRun| ControlRun { reason: Some(long.to_string().into()), ..run.clone() };
+    record.controls = record.controls.iter().map(wordy).collect();
     let _ = recorder.open(record).await.unwrap().close(Outcome::Unknown, 0, Some(long.to_string()));
     let _ = recorder.refuse(refused(&long)).unwrap();
     assert!(sink.lines().iter().all(|line| line.len() < 16 * 1_024));

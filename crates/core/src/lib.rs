@@ -12,6 +12,7 @@ mod clock;
 mod commitment;
 mod control;
 mod control_id;
+mod control_runs;
 mod definition;
 mod digest;
 mod flow;
@@ -35,6 +36,7 @@ pub use clock::{Clock, FakeClock, SystemClock};
 pub use commitment::Commitment;
 pub use control::{Context, Control, Finding, Verdict};
 pub use control_id::ControlId;
+pub use control_runs::{ControlRun, ControlRuns, RunState};
 pub use definition::{Definition, DefinitionFault};
 pub use digest::Digest;
 pub use flow::{Canonical, Conduct, Deed, Flow, Label, LabelClass, Labels};
@@ -49,8 +51,8 @@ pub use on_behalf::{OnBehalf, SubjectToken};
 pub use pins::{Hold, Offer, PinKind, PinNote, Pins, PinsUnavailable, Review, Standing};
 pub use portcullis_wire as wire;
 pub use record::{
-    Attestation, CallContext, ControlRun, Decision, DecisionRecord, Outcome, OutcomeRecord, Record, RecordId,
-    RunState, Sink, SinkError,
+    Attestation, CallContext, Decision, DecisionRecord, Outcome, OutcomeRecord, Record, RecordId, Sink,
+    SinkError,
 };
 pub use refusal::{Challenge, Refusal, RefusalKind};
 pub use secret::Secret;

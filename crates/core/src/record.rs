@@ -1,10 +1,12 @@
 //! What is written down, and the port it is written through.
 
-use std::{borrow::Cow, fmt, net::IpAddr, sync::Arc};
+use std::{fmt, net::IpAddr, sync::Arc};
 
 use serde::{Serialize, Serializer};
 
-use crate::{Caller, Channel, Commitment, ControlId, Digest, Finding, RefusalKind, ServerName, Spans};
+use crate::{
+    Caller, Channel, Commitment, ControlId, ControlRuns, Digest, Finding, RefusalKind, ServerName, Spans,
+};
 
 /// Identifies a record: `<node>-<start>-<sequence>`, unique without coordination and sortable in one run.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -36,30 +38,6 @@ impl Serialize for RecordId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
-}
-
-/// Whether a control ran for one request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RunState {
-    /// It ran in full.
-    Ran,
-    /// It had nothing to look at, or is switched off.
-    Skipped,
-    /// It ran with less than it should have.
-    Degraded,
-}
-
-/// A control and whether it ran.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ControlRun {
-    /// Which control.
-    pub control: ControlId,
-    /// Whether it ran.
-    pub state: RunState,
-    /// Why not in full, or what it ran with.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<Cow<'static, str>>,
 }
 
 /// What was decided before anything happened.
@@ -116,7 +94,7 @@ pub struct DecisionRecord {
     /// Digest of the table of controls in force.
     pub controls_digest: Option<Digest>,
     /// Which controls ran, in order.
-    pub controls: Arc<[ControlRun]>,
+    pub controls: ControlRuns,
     /// What they noticed without objecting; left out when nothing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
@@ -207,15 +185,11 @@ pub struct OutcomeRecord {
     /// For the operator: why, when it did not complete.
     pub detail: Option<String>,
     /// Which controls ran on the answer, in order; left out when there was none.
-    #[serde(skip_serializing_if = "is_empty")]
-    pub controls: Arc<[ControlRun]>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub controls: ControlRuns,
     /// What they noticed in the answer and in all that came before it; left out when nothing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
-}
-
-fn is_empty(controls: &Arc<[ControlRun]>) -> bool {
-    controls.is_empty()
 }
 
 /// Any record.

@@ -13,9 +13,9 @@ impl Gateway {
     pub(crate) async fn permit(
         self: &Arc<Self>,
         snapshot: &Snapshot,
-        resolved: Resolved,
+        resolved: Box<Resolved>,
         cx: &Context,
-    ) -> Result<Permitted<Resolved>, Refusal> {
+    ) -> Result<Permitted<Box<Resolved>>, Refusal> {
         let canonical = snapshot.inspector.canonical(&resolved.call, resolved.schema().map(|it| &**it));
         let flow = Flow { canonical, ..self.conversations.flow(&resolved, cx.now_ms) };
         // Only what is held to labels can be refused because of them.
@@ -31,11 +31,11 @@ impl Gateway {
     async fn ask_a_person(
         &self,
         snapshot: &Snapshot,
-        resolved: Resolved,
+        resolved: Box<Resolved>,
         flow: Flow,
         refusal: Refusal,
         cx: &Context,
-    ) -> Result<Permitted<Resolved>, Refusal> {
+    ) -> Result<Permitted<Box<Resolved>>, Refusal> {
         let asked = asked(&resolved, &refusal);
         let server = resolved.call.target.server.clone();
         let approved = Flow { approved: true, ..flow };

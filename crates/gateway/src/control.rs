@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use portcullis_core::{
-    Link, Outcome, Refusal, RefusalKind,
+    ControlRuns, Link, Outcome, Refusal, RefusalKind,
     wire::{Era, Message, Method, Notification, Response},
 };
 
@@ -33,7 +33,7 @@ impl Gateway {
             Method::Cancelled => cancel(session, &notification),
             Method::Initialized => session.initialized().cancel(),
             Method::Progress | Method::RootsListChanged | Method::TaskStatus => {
-                let record = trail.allowed(&self.audit, snapshot, owner(), Arc::from([]), &[]);
+                let record = trail.allowed(&self.audit, snapshot, owner(), ControlRuns::default(), &[]);
                 let ticket = self.audit.open(record).await?;
                 let bytes = without_baggage(notification.document(), "params", &snapshot.settings.baggage)?;
                 let bytes = bytes.unwrap_or_else(|| notification.bytes().clone());
@@ -60,7 +60,7 @@ impl Gateway {
                 "a response is only accepted in a session",
             ));
         };
-        let record = trail.allowed(&self.audit, snapshot, owner(), Arc::from([]), &[]);
+        let record = trail.allowed(&self.audit, snapshot, owner(), ControlRuns::default(), &[]);
         let ticket = self.audit.open(record).await?;
         let response = clean(response, &snapshot.settings.baggage)?;
         let delivered = response.id().cloned().is_some_and(|id| session.deliver(&id, response));

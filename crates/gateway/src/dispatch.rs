@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// A request that may be forwarded.
-pub(crate) type Clear = Cleared<Permitted<Resolved>>;
+pub(crate) type Clear = Cleared<Permitted<Box<Resolved>>>;
 
 impl Gateway {
     pub(crate) async fn dispatch(

@@ -23,7 +23,8 @@ use crate::{
     trace::Carried,
 };
 
-/// A request with everything later steps need to know about it.
+/// A request with everything later steps need to know about it. Boxed on its way: it is large, and moves from proof
+/// to proof.
 #[derive(Clone)]
 pub(crate) struct Resolved {
     /// The request and its target.
@@ -38,7 +39,7 @@ pub(crate) struct Resolved {
     pub carried: Option<Arc<Carried>>,
 }
 
-impl AsRef<Call> for Resolved {
+impl AsRef<Call> for Box<Resolved> {
     fn as_ref(&self) -> &Call {
         &self.call
     }
@@ -81,7 +82,7 @@ impl Gateway {
         inbound: &Inbound,
         request: Request,
         now_ms: u64,
-    ) -> Result<Resolved, Refusal> {
+    ) -> Result<Box<Resolved>, Refusal> {
         let client = Client::of(inbound, &request, snapshot.settings.floor)?;
         let method = request.method_kind();
         check_method(&request, method, &client)?;
@@ -109,7 +110,7 @@ impl Gateway {
             target,
         };
         let admission = self.stops.admit(&call.caller, &call.target)?;
-        Ok(Resolved { call, client, route, admission, carried: None })
+        Ok(Box::new(Resolved { call, client, route, admission, carried: None }))
     }
 
     fn local_target(&self, snapshot: &Snapshot, inbound: &Inbound, item: Item) -> Result<Target, Refusal> {

@@ -5,8 +5,8 @@ use std::{net::IpAddr, sync::Arc};
 use bytes::Bytes;
 use portcullis_audit::Recorder;
 use portcullis_core::{
-    CallContext, Caller, Channel, ControlId, ControlRun, Decision, DecisionRecord, Digest, Finding, Item,
-    Refusal, RunState, ServerName, Target,
+    CallContext, Caller, Channel, ControlId, ControlRun, ControlRuns, Decision, DecisionRecord, Digest,
+    Finding, Item, Refusal, RunState, ServerName, Target,
     wire::{DecodeError, Request, RequestId, Version},
 };
 
@@ -109,7 +109,7 @@ impl Trail {
         recorder: &Recorder,
         snapshot: &Snapshot,
         policies: Arc<[Arc<str>]>,
-        controls: Arc<[ControlRun]>,
+        controls: ControlRuns,
         findings: &[Finding],
     ) -> DecisionRecord {
         let server = self.target.as_ref().and_then(|target| snapshot.servers.get(target.server.as_ref()?));
@@ -134,14 +134,14 @@ impl Trail {
             control: refusal.control(),
             detail: refusal.detail().to_owned(),
         };
-        self.record(recorder, snapshot, Arc::from([]), decision)
+        self.record(recorder, snapshot, ControlRuns::default(), decision)
     }
 
     fn record(
         &self,
         recorder: &Recorder,
         snapshot: &Snapshot,
-        controls: Arc<[ControlRun]>,
+        controls: ControlRuns,
         decision: Decision,
     ) -> DecisionRecord {
         let target = self.target.as_ref();
@@ -219,7 +219,7 @@ pub(crate) fn anonymous(channel: Channel, refusal: &Refusal) -> DecisionRecord {
         policy: None,
         config: None,
         controls_digest: None,
-        controls: Arc::from([]),
+        controls: ControlRuns::default(),
         findings: Vec::new(),
         context: CallContext::default(),
         decision: Decision::Refuse {

@@ -263,15 +263,21 @@ impl Resolved {
     }
 
     /// The call as the server will get it, if this is one of a view.
-    pub(crate) fn broad(&self) -> Option<Result<Self, Refusal>> {
+    pub(crate) fn broad(&self) -> Option<Result<Box<Self>, Refusal>> {
         let Route::Server { server, entry: Some(entry), .. } = &self.route else { return None };
         let narrow = entry.narrow.as_ref()?;
-        Some(self.expanded(narrow).map(|call| Self {
-            call,
-            client: self.client.clone(),
-            admission: self.admission.clone(),
-            carried: self.carried.clone(),
-            route: Route::Server { server: server.clone(), entry: Some(narrow.broad.clone()), rename: None },
+        Some(self.expanded(narrow).map(|call| {
+            Box::new(Self {
+                call,
+                client: self.client.clone(),
+                admission: self.admission.clone(),
+                carried: self.carried.clone(),
+                route: Route::Server {
+                    server: server.clone(),
+                    entry: Some(narrow.broad.clone()),
+                    rename: None,
+                },
+            })
         }))
     }
 

@@ -1,9 +1,9 @@
 //! The proof that a call has been inspected.
 
-use std::{ops::Deref, sync::Arc};
+use std::ops::Deref;
 
 use bytes::Bytes;
-use portcullis_core::{Call, ControlRun, Finding};
+use portcullis_core::{Call, ControlRuns, Finding};
 
 /// A subject whose call passed every control.
 ///
@@ -12,7 +12,7 @@ use portcullis_core::{Call, ControlRun, Finding};
 ///
 /// ```compile_fail,E0451
 /// fn forge<T>(subject: T) -> portcullis_inspect::Cleared<T> {
-///     portcullis_inspect::Cleared { subject, controls: [].into(), findings: Vec::new() }
+///     portcullis_inspect::Cleared { subject, controls: Default::default(), findings: Vec::new() }
 /// }
 /// ```
 ///
@@ -26,18 +26,18 @@ use portcullis_core::{Call, ControlRun, Finding};
 #[derive(Debug)]
 pub struct Cleared<T> {
     subject: T,
-    controls: Arc<[ControlRun]>,
+    controls: ControlRuns,
     findings: Vec<Finding>,
 }
 
 impl<T> Cleared<T> {
-    pub(crate) fn new(subject: T, controls: Arc<[ControlRun]>, findings: Vec<Finding>) -> Self {
+    pub(crate) fn new(subject: T, controls: ControlRuns, findings: Vec<Finding>) -> Self {
         Self { subject, controls, findings }
     }
 
     /// Which controls ran, in order. Shared by all calls of a kind.
-    pub fn controls(&self) -> Arc<[ControlRun]> {
-        Arc::clone(&self.controls)
+    pub fn controls(&self) -> ControlRuns {
+        self.controls.clone()
     }
 
     /// What the controls noticed without objecting.

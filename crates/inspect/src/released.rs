@@ -1,8 +1,6 @@
 //! The proof that an answer has been inspected.
 
-use std::sync::Arc;
-
-use portcullis_core::{Answer, ControlRun, Finding, ServerName, Surface, wire::Message};
+use portcullis_core::{Answer, ControlRuns, Finding, ServerName, Surface, wire::Message};
 
 /// An answer that passed every control: the only way to bytes for the caller.
 ///
@@ -11,7 +9,7 @@ use portcullis_core::{Answer, ControlRun, Finding, ServerName, Surface, wire::Me
 ///
 /// ```compile_fail,E0451
 /// fn forge(answer: portcullis_core::Answer) -> portcullis_inspect::Released {
-///     portcullis_inspect::Released { answer, controls: [].into(), findings: Vec::new() }
+///     portcullis_inspect::Released { answer, controls: Default::default(), findings: Vec::new() }
 /// }
 /// ```
 ///
@@ -25,12 +23,12 @@ use portcullis_core::{Answer, ControlRun, Finding, ServerName, Surface, wire::Me
 #[derive(Debug)]
 pub struct Released {
     answer: Answer,
-    controls: Arc<[ControlRun]>,
+    controls: ControlRuns,
     findings: Vec<Finding>,
 }
 
 impl Released {
-    pub(crate) fn new(answer: Answer, controls: Arc<[ControlRun]>, findings: Vec<Finding>) -> Self {
+    pub(crate) fn new(answer: Answer, controls: ControlRuns, findings: Vec<Finding>) -> Self {
         Self { answer, controls, findings }
     }
 
@@ -55,8 +53,8 @@ impl Released {
     }
 
     /// Which controls ran, in order. Shared by all answers.
-    pub fn controls(&self) -> Arc<[ControlRun]> {
-        Arc::clone(&self.controls)
+    pub fn controls(&self) -> ControlRuns {
+        self.controls.clone()
     }
 
     /// What the controls noticed without objecting.

@@ -1,10 +1,9 @@
 //! Tables of controls: as declared, as built, and run.
 
 use bytes::Bytes;
-use std::sync::Arc;
 
 use portcullis_core::{
-    Context, Control, ControlId, ControlRun, Finding, Refusal, RefusalKind, RunState, Verdict,
+    Context, Control, ControlId, ControlRun, ControlRuns, Finding, Refusal, RefusalKind, RunState, Verdict,
 };
 
 use crate::options::InspectorOptions;
@@ -97,7 +96,7 @@ pub(crate) enum Part {
 pub(crate) struct Table<S: 'static> {
     steps: Vec<(ControlId, Step<S>)>,
     /// What the record says about the controls, for each of [`Has::ALL`].
-    runs: [Arc<[ControlRun]>; 4],
+    runs: [ControlRuns; 4],
 }
 
 enum Step<S> {
@@ -129,9 +128,9 @@ impl<S> Table<S> {
     }
 
     /// What the record says about the controls, shared by all subjects.
-    pub(crate) fn runs(&self, has: Has) -> Arc<[ControlRun]> {
+    pub(crate) fn runs(&self, has: Has) -> ControlRuns {
         let [whole, own, plain, neither] = &self.runs;
-        Arc::clone(match (has.schema, has.server) {
+        ControlRuns::clone(match (has.schema, has.server) {
             (true, true) => whole,
             (true, false) => own,
             (false, true) => plain,
@@ -183,7 +182,7 @@ impl<S> Step<S> {
 }
 
 /// A control of several rows is one control: if some did not run, it ran with less than it should have.
-fn combined(rows: impl Iterator<Item = ControlRun>) -> Arc<[ControlRun]> {
+fn combined(rows: impl Iterator<Item = ControlRun>) -> ControlRuns {
     let mut runs: Vec<ControlRun> = Vec::new();
     for run in rows {
         match runs.iter_mut().find(|known| known.control == run.control) {
@@ -195,7 +194,7 @@ fn combined(rows: impl Iterator<Item = ControlRun>) -> Arc<[ControlRun]> {
             None => runs.push(run),
         }
     }
-    runs.into()
+    runs.into_iter().collect()
 }
 
 fn unanswerable(control: ControlId, finding: &Finding) -> Refusal {

@@ -213,6 +213,10 @@ pub fn check_keys(meta: Node<'_>) -> Result<(), MetaError> {
 /// Whether `key` follows the key grammar: an optional prefix of dot-separated labels and a slash, then a
 /// name that is empty or starts and ends with a letter or digit.
 pub fn is_key(key: &str) -> bool {
+    CATEGORIES.iter().any(|(known, _)| *known == key) || follows_grammar(key)
+}
+
+fn follows_grammar(key: &str) -> bool {
     match key.split_once('/') {
         Some((prefix, name)) => prefix.split('.').all(is_label) && is_name(name),
         None => is_name(key),

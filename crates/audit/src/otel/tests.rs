@@ -7,8 +7,8 @@ use std::{
 
 use parking_lot::Mutex;
 use portcullis_core::{
-    AuthMethod, BoxFuture, CallContext, Caller, Channel, ControlId, Decision, DecisionRecord, FakeClock,
-    Outcome, Principal, PrincipalKind, RefusalKind, SpanId, Spans, TraceId,
+    AuthMethod, BoxFuture, CallContext, Caller, Channel, ControlId, ControlRuns, Decision, DecisionRecord,
+    FakeClock, Outcome, Principal, PrincipalKind, RefusalKind, SpanId, Spans, TraceId,
 };
 use prost::Message as _;
 
@@ -106,7 +106,7 @@ fn record(decision: Decision) -> DecisionRecord {
         policy: None,
         config: None,
         controls_digest: None,
-        controls: Arc::from([]),
+        controls: ControlRuns::default(),
         findings: Vec::new(),
         context: CallContext::default(),
         decision,

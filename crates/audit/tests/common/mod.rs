@@ -47,7 +47,7 @@ pub fn allowed() -> DecisionRecord {
         policy: None,
         config: None,
         controls_digest: None,
-        controls: runs.into(),
+        controls: runs.into_iter().collect(),
         findings: Vec::new(),
         context: portcullis_core::CallContext::default(),
         decision: Decision::Allow { policies: ["p1".into()].into() },

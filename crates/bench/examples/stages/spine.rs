@@ -11,8 +11,9 @@ use std::{
 use bytes::Bytes;
 use portcullis_audit::{Digests, Recorder, RecorderOptions};
 use portcullis_core::{
-    Answer, AuthMethod, BoxFuture, Call, Caller, Channel, Context, Decision, DecisionRecord, Digest, Item,
-    Outcome, Principal, PrincipalKind, ServerName, Sink, SinkError, Surface, SystemClock, Target,
+    Answer, AuthMethod, BoxFuture, Call, Caller, Channel, Context, ControlRuns, Decision, DecisionRecord,
+    Digest, Item, Outcome, Principal, PrincipalKind, ServerName, Sink, SinkError, Surface, SystemClock,
+    Target,
     wire::{Message, Request, Version, decode_one},
 };
 use portcullis_inspect::{Inspector, InspectorOptions, MessageLimits, ToolSchema};
@@ -136,7 +137,7 @@ fn decision(call: &Call) -> DecisionRecord {
         policy: None,
         config: None,
         controls_digest: None,
-        controls: Arc::new([]),
+        controls: ControlRuns::default(),
         findings: Vec::new(),
         context: portcullis_core::CallContext::default(),
         decision: Decision::Allow { policies: Arc::new(["all".into()]) },

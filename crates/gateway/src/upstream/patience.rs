@@ -2,6 +2,7 @@
 
 use std::{future::Future, time::Duration};
 
+use futures_util::TryFutureExt as _;
 use portcullis_core::{Outbound, UpstreamError};
 use tokio::time::{Instant, timeout_at};
 
@@ -35,9 +36,13 @@ impl Patience {
     }
 
     /// Waits once.
-    pub(crate) async fn wait<T>(&self, future: impl Future<Output = T>) -> Result<T, UpstreamError> {
+    pub(crate) fn wait<T>(
+        &self,
+        future: impl Future<Output = T>,
+    ) -> impl Future<Output = Result<T, UpstreamError>> {
         let idle = Instant::now() + self.idle;
         let which = if idle < self.deadline { self.idle } else { self.total };
-        timeout_at(idle.min(self.deadline), future).await.map_err(|_| UpstreamError::Timeout(which))
+        // Not an `async` block, which would hold the future twice.
+        timeout_at(idle.min(self.deadline), future).map_err(move |_| UpstreamError::Timeout(which))
     }
 }

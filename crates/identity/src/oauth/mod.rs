@@ -128,7 +128,8 @@ impl ResourceServer {
             return Ok(known);
         }
         if let Some((issuer, introspector)) = self.introspector.as_ref().filter(|_| is_opaque(token)) {
-            let claims = introspector.ask(token, &digest, now_ms).await?;
+            // Boxed, as the way to the network is large and seldom taken.
+            let claims = Box::pin(introspector.ask(token, &digest, now_ms)).await?;
             let kept = self.keep_tokens.then(|| SubjectToken::new(token));
             let verified = issuer.introspected(&claims, kept.as_ref(), introspector.seconds(), now)?;
             let verified = Arc::new(verified);

@@ -65,7 +65,8 @@ impl HeldTokens {
             State::Failed { fault, until_ms } if now_ms < *until_ms => return Err(fault.clone()),
             _ => {}
         }
-        match fetch().await {
+        // Boxed, as the way to the network is large and seldom taken.
+        match Box::pin(fetch()).await {
             Ok(held) => {
                 let token = held.token.clone();
                 *state = State::Held(held);

@@ -38,8 +38,7 @@ pub(super) fn in_urls(text: &str, hits: &mut Vec<Hit>) {
             rest.split(|c: char| c.is_whitespace() || "/?#\"'<>`".contains(c)).next().unwrap_or_default();
         let Some((user, _)) = authority.rsplit_once('@') else { continue };
         let Some((name, password)) = user.split_once(':') else { continue };
-        let placeholder = password.starts_with(['$', '{', '<', '*']) || password.bytes().all(|b| b == b'x');
-        if !password.is_empty() && !placeholder {
+        if !password.is_empty() && !is_placeholder(password) {
             let begin = start + name.len() + 1;
             hits.push(Hit {
                 class: DataClass::Password,
@@ -48,6 +47,14 @@ pub(super) fn in_urls(text: &str, hits: &mut Vec<Hit>) {
             });
         }
     }
+}
+
+/// What stands for a password without being one, our own words for what was masked among them.
+fn is_placeholder(password: &str) -> bool {
+    let masked = password.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    password.starts_with(['$', '{', '<', '*'])
+        || password.bytes().all(|byte| byte == b'x')
+        || masked.is_some_and(|word| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'))
 }
 
 /// `password = …`, `"api_key": "…"`: a name that says what follows, and something that looks drawn.
@@ -194,11 +201,13 @@ mod tests {
     fn passwords_in_urls() {
         check(in_urls, "postgres://app:s3cr3t@db.test:5432/x", &["s3cr3t"]);
         check(in_urls, "see https://u:p%40ss@h/ and http://a:b@c", &["p%40ss", "b"]);
+        check(in_urls, "http://u:[S3cr3t]@h and http://u:[x@h", &["[S3cr3t]", "[x"]);
         for text in [
             "https://example.com/a:b@c",
             "https://user@host",
             "mongodb://u:<password>@h",
             "http://u:${PW}@h",
+            "http://u:[github-token]@h",
             "a://b",
         ] {
             check(in_urls, text, &[]);

@@ -1,5 +1,7 @@
 //! Token scanners: from the first byte of a token to just past its last.
 
+use wide::u8x16;
+
 use super::MAX_NUMBER;
 use super::fault::{FaultKind, Halt, halt, syntax};
 
@@ -22,9 +24,28 @@ pub(super) fn string(bytes: &[u8], from: usize) -> Result<StringEnd, Halt> {
     escaped_string(bytes, from, at).map(|quote| StringEnd { quote: quote as u32, escaped: true })
 }
 
+/// Bytes looked at together from the first escape of a string on: where there is one, more are near.
+const BLOCK: usize = 64;
+
 /// Offset of the closing quote of a string, scanning on from its first backslash.
 fn escaped_string(bytes: &[u8], from: usize, backslash: usize) -> Result<usize, Halt> {
     let mut at = backslash;
+    while let Some(block) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        let base = at;
+        let mut found = specials(block);
+        at = if found == 0 { next_special(bytes, from, base + BLOCK)? } else { base + BLOCK };
+        while found != 0 {
+            let special = base + found.trailing_zeros() as usize;
+            if bytes.get(special) == Some(&b'"') {
+                return Ok(special);
+            }
+            let past = escape(bytes, special)?;
+            match past - base {
+                within @ ..BLOCK => found &= u64::MAX << within,
+                _ => (at, found) = (past, 0),
+            }
+        }
+    }
     loop {
         while bytes.get(at) == Some(&b'\\') {
             at = escape(bytes, at)?;
@@ -34,6 +55,17 @@ fn escaped_string(bytes: &[u8], from: usize, backslash: usize) -> Result<usize, 
             return Ok(at);
         }
     }
+}
+
+/// The quotes and backslashes of a block, a bit for each byte, the first byte lowest.
+#[inline]
+fn specials(block: &[u8; BLOCK]) -> u64 {
+    let (quote, backslash) = (u8x16::splat(b'"'), u8x16::splat(b'\\'));
+    let (lanes, _) = block.as_chunks::<16>();
+    lanes.iter().rev().fold(0, |found, lane| {
+        let lane = u8x16::new(*lane);
+        found << 16 | u64::from((lane.simd_eq(quote) | lane.simd_eq(backslash)).to_bitmask())
+    })
 }
 
 /// Offset of the next quote or backslash, in the string that starts at `from`.
@@ -91,6 +123,7 @@ const fn repeat(byte: u8) -> u64 {
 }
 
 /// Checks the escape that starts at the backslash `at`; returns the offset just past it.
+#[inline]
 fn escape(bytes: &[u8], at: usize) -> Result<usize, Halt> {
     match bytes.get(at + 1) {
         Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(at + 2),
