@@ -5,8 +5,8 @@ use clap::{Parser, Subcommand};
 use crate::{
     commands::{
         add, approvals, approve, audit, check, completions, config, discover, egress, import, init, inspect,
-        install, inventory, lock, man, pins, retire, revoke, run, sandbox, scan, serve, stop, uninstall,
-        verify, version,
+        install, inventory, lock, man, pins, policy, retire, revoke, run, sandbox, scan, serve, stop,
+        uninstall, verify, version,
     },
     exit::Exit,
     printer::Printer,
@@ -43,6 +43,7 @@ enum Command {
     Inspect(inspect::Args),
     Scan(scan::Args),
     Pins(pins::Args),
+    Policy(policy::Args),
     Approvals(approvals::Args),
     Egress(egress::Args),
     Sandbox(sandbox::Args),
@@ -86,6 +87,7 @@ pub(crate) fn main() -> Exit {
         Command::Approvals(args) => approvals::run(&args, &printer),
         Command::Scan(args) => scan::run(&args, &printer),
         Command::Pins(args) => pins::run(args, &printer),
+        Command::Policy(args) => policy::run(args, &printer),
         Command::Egress(args) => egress::run(args, &printer),
         Command::Sandbox(args) => sandbox::run(&args, &printer),
         Command::Audit(args) => audit::run(args, &printer),

@@ -381,7 +381,8 @@ impl Needs<'_> {
     }
 }
 
-fn policy_problem(fault: &PolicyFault, severity: Severity) -> Problem {
+/// What is wrong with a policy, as a problem of its file.
+pub(crate) fn policy_problem(fault: &PolicyFault, severity: Severity) -> Problem {
     Problem {
         severity,
         file: fault.file.as_ref().into(),

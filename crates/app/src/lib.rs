@@ -2,6 +2,7 @@
 
 mod admin;
 mod approvals;
+mod cases;
 mod cli;
 mod clients;
 mod commands;
@@ -13,6 +14,7 @@ mod egress;
 mod exit;
 mod files;
 mod pins;
+mod policies;
 mod post;
 mod printer;
 mod proofs;

@@ -34,6 +34,11 @@ impl Deed {
         }
     }
 
+    /// What that word means.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|deed| deed.as_str() == word)
+    }
+
     const fn bit(self) -> u8 {
         1 << self as u8
     }
@@ -98,6 +103,11 @@ impl LabelClass {
         }
     }
 
+    /// The class of that word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Untrusted, Self::Private].into_iter().find(|class| class.as_str() == word)
+    }
+
     /// The label that an answer of a tool with this conduct gives.
     pub const fn of(deed: Deed) -> Option<Self> {
         match deed {
@@ -145,6 +155,11 @@ impl Labels {
         self.0.iter().any(|label| label.class == class && label.server == *server)
     }
 
+    /// For records: each class with its server, in the order in which they came.
+    pub fn pairs(&self) -> impl Iterator<Item = String> {
+        self.0.iter().map(|label| format!("{}:{}", label.class.as_str(), label.server))
+    }
+
     /// As policies see them: each class, and each class with its server.
     pub fn words(&self) -> BTreeSet<String> {
         let both = |label: &Label| {
@@ -176,6 +191,13 @@ pub struct Flow {
     pub approved: bool,
     /// What the call names outside of its tool.
     pub canonical: Canonical,
+}
+
+impl Flow {
+    /// Whether labels can be what stands in the way of a call, so that a person may be asked.
+    pub fn is_held(&self) -> bool {
+        !self.labels.is_empty() && self.conduct.deeds().next().is_some()
+    }
 }
 
 /// What the arguments of a call name outside of their tool, in the one form in which it is compared (control TI-06).

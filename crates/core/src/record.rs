@@ -124,8 +124,12 @@ pub struct CallContext {
     pub attestation: Attestation,
     /// Digest of the boundaries the server runs in.
     pub sandbox: Option<Digest>,
-    /// Labels of the data that flows.
+    /// Labels of the conversation when it was decided, each as `<class>:<server>`.
     pub labels: Arc<[Arc<str>]>,
+    /// What the item asked for does, as policies were told; absent when no policy was asked.
+    pub conduct: Option<Vec<&'static str>>,
+    /// Whether a person had approved this very call; absent when no policy was asked.
+    pub approved: Option<bool>,
     /// Where the answer comes from when not from its server.
     pub cache: Option<&'static str>,
     /// What the call is charged.

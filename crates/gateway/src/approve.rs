@@ -6,7 +6,7 @@ use portcullis_audit::EventKind;
 use portcullis_core::{Approval, Asked, Context, ControlId, Flow, Refusal, RefusalKind, wire::Node};
 use portcullis_policy::Permitted;
 
-use crate::{gateway::Gateway, resolve::Resolved, snapshot::Snapshot};
+use crate::{gateway::Gateway, resolve::Resolved, snapshot::Snapshot, trail::Trail};
 
 impl Gateway {
     /// Whether the call may proceed, given what has entered its conversation, and if need be what a person says.
@@ -14,17 +14,22 @@ impl Gateway {
         self: &Arc<Self>,
         snapshot: &Snapshot,
         resolved: Box<Resolved>,
+        trail: &mut Trail,
         cx: &Context,
     ) -> Result<Permitted<Box<Resolved>>, Refusal> {
         let canonical = snapshot.inspector.canonical(&resolved.call, resolved.schema().map(|it| &**it));
         let flow = Flow { canonical, ..self.conversations.flow(&resolved, cx.now_ms) };
-        // Only what is held to labels can be refused because of them.
-        let held = !flow.labels.is_empty() && flow.conduct.deeds().next().is_some();
-        let again = held.then(|| resolved.clone());
+        trail.flow(&flow);
+        let again = flow.is_held().then(|| resolved.clone());
         match (snapshot.authoriser.authorise_in(resolved, &flow, cx), again) {
             (Ok(permitted), _) => Ok(permitted),
             (Err(refusal), None) => Err(refusal),
-            (Err(refusal), Some(again)) => self.ask_a_person(snapshot, again, flow, refusal, cx).await,
+            (Err(refusal), Some(again)) => {
+                let approved = Flow { approved: true, ..flow };
+                let permitted = self.ask_a_person(snapshot, again, &approved, refusal, cx).await?;
+                trail.flow(&approved);
+                Ok(permitted)
+            }
         }
     }
 
@@ -32,15 +37,14 @@ impl Gateway {
         &self,
         snapshot: &Snapshot,
         resolved: Box<Resolved>,
-        flow: Flow,
+        approved: &Flow,
         refusal: Refusal,
         cx: &Context,
     ) -> Result<Permitted<Box<Resolved>>, Refusal> {
         let asked = asked(&resolved, &refusal);
         let server = resolved.call.target.server.clone();
-        let approved = Flow { approved: true, ..flow };
         // What an approval would not change is nobody's to decide.
-        let Ok(permitted) = snapshot.authoriser.authorise_in(resolved, &approved, cx) else {
+        let Ok(permitted) = snapshot.authoriser.authorise_in(resolved, approved, cx) else {
             return Err(refusal);
         };
         let (item, digest) = (asked.item.clone(), asked.digest());

@@ -66,7 +66,7 @@ impl Gateway {
             trail.resolved(&resolved);
             resolved.carried = trail.carried();
             let schema = resolved.schema().cloned();
-            let permitted = self.permit(snapshot, resolved, cx).await?;
+            let permitted = self.permit(snapshot, resolved, trail, cx).await?;
             let policies = permitted.policies();
             match snapshot.inspector.request(permitted, schema.as_deref(), cx)? {
                 portcullis_inspect::Inspected::Cleared(cleared) => {

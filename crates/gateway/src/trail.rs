@@ -5,8 +5,8 @@ use std::{net::IpAddr, sync::Arc};
 use bytes::Bytes;
 use portcullis_audit::Recorder;
 use portcullis_core::{
-    CallContext, Caller, Channel, ControlId, ControlRun, ControlRuns, Decision, DecisionRecord, Digest,
-    Finding, Item, Refusal, RunState, ServerName, Target,
+    CallContext, Caller, Channel, ControlId, ControlRun, ControlRuns, Decision, DecisionRecord, Deed, Digest,
+    Finding, Flow, Item, Refusal, RunState, ServerName, Target,
     wire::{DecodeError, Request, RequestId, Version},
 };
 
@@ -38,6 +38,16 @@ pub(crate) struct Trail {
     catalogue: Option<Digest>,
     /// The view through which the item was asked for.
     view: Option<ControlRun>,
+    /// What policies were told about the conversation.
+    told: Told,
+}
+
+/// As a record says it.
+#[derive(Default)]
+struct Told {
+    labels: Arc<[Arc<str>]>,
+    conduct: Option<Vec<&'static str>>,
+    approved: Option<bool>,
 }
 
 impl Trail {
@@ -57,6 +67,7 @@ impl Trail {
             session: inbound.session.as_ref().map(|session| session.id.clone()),
             catalogue: None,
             view: None,
+            told: Told::default(),
         }
     }
 
@@ -100,6 +111,15 @@ impl Trail {
         self.catalogue = resolved.catalogue();
     }
 
+    /// What policies were told about the conversation when they were asked last.
+    pub(crate) fn flow(&mut self, flow: &Flow) {
+        self.told = Told {
+            labels: flow.labels.pairs().map(Arc::from).collect(),
+            conduct: Some(flow.conduct.deeds().map(Deed::as_str).collect()),
+            approved: Some(flow.approved),
+        };
+    }
+
     pub(crate) fn reader(&self) -> Reader<'_> {
         Reader { version: self.version, in_session: self.in_session, id: self.id.as_ref() }
     }
@@ -134,7 +154,7 @@ impl Trail {
             control: refusal.control(),
             detail: refusal.detail().to_owned(),
         };
-        self.record(recorder, snapshot, ControlRuns::default(), decision)
+        self.record(recorder, snapshot, self.view.iter().cloned().collect(), decision)
     }
 
     fn record(
@@ -169,6 +189,9 @@ impl Trail {
                 catalogue: self.catalogue,
                 parent_span: self.trace.parent(),
                 span: self.trace.span(),
+                labels: self.told.labels.clone(),
+                conduct: self.told.conduct.clone(),
+                approved: self.told.approved,
                 ..CallContext::default()
             },
             decision,

@@ -9,7 +9,7 @@ use portcullis_wire::Node;
 use crate::{
     PolicySet, View,
     cache::Cache,
-    ground::{Findings, Ground, GroundFault, Judge},
+    ground::{Failed, Findings, Ground, GroundFault, Judge},
     index::Index,
     permitted::Permitted,
     question::Question,
@@ -140,7 +140,7 @@ impl Authoriser {
     }
 
     /// Answers from memory or works the answer out, as far as it stays the same.
-    fn rule(
+    pub(crate) fn rule(
         &self,
         question: &Question<'_>,
         arguments: Option<Node<'_>>,
@@ -197,29 +197,33 @@ impl Authoriser {
 
     /// Errors outweigh everything, a `forbid` outweighs every `permit`, and without a `permit` it is no.
     fn conclude(&self, mut findings: Findings, asked: &Question<'_>) -> Ruling {
-        if let Some(first) = findings.errors.iter().min() {
-            let others = match findings.errors.len() - 1 {
+        findings.errors.sort_unstable();
+        if let Some((first, more)) = findings.errors.split_first() {
+            let others = match more.len() {
                 0 => String::new(),
                 n => format!(" ({n} more could not be evaluated)"),
             };
-            return Ruling::refuse(format!("{asked}: {first}{others}"));
+            let Failed { text, policy } = first;
+            return Ruling::failed(format!("{asked}: {text}{others}"), policy);
         }
         let mut forbids = self.named(&mut findings.forbids);
         // What another token would open is shown: its owner can go and get one.
         forbids.retain(|policy| !asked.any_call || policy.scope.is_none());
-        if !forbids.is_empty() {
-            let names: Vec<_> = forbids.iter().map(|policy| format!("`{}`", policy.name)).collect();
-            let reason = forbids.iter().find_map(|policy| policy.reason.clone());
-            let detail = format!("{asked}: forbidden by policy {}", names.join(", "));
-            let scopes: Option<Vec<_>> = forbids.iter().map(|policy| policy.scope.as_deref()).collect();
-            let scopes = scopes.map(|scopes| scopes.join(" ").into());
-            return Ruling::Refuse(Denial { reason, scopes, detail }.into());
+        if let Some(denial) = Denial::by(asked, &forbids) {
+            return Ruling::Refuse(denial.into());
         }
         let permits = self.named(&mut findings.permits);
         if permits.is_empty() {
             return Ruling::refuse(format!("{asked}: no policy permits it"));
         }
         Ruling::Permit(permits.iter().map(|policy| Arc::clone(&policy.name)).collect())
+    }
+
+    /// The policies that could apply, in the order in which they are written.
+    pub(crate) fn applicable(&self, ground: &Ground) -> Vec<&Policy> {
+        let positions =
+            ground.policies().filter_map(|policy| self.judge.positions.get::<str>(policy.id().as_ref()));
+        self.named(&mut positions.copied().collect())
     }
 
     /// The policies at these positions, each once, in the order in which they are written.

@@ -1,11 +1,15 @@
 //! Why a call is decided as it is.
 
-use std::{collections::BTreeSet, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
-use cedar_policy::{Effect, PolicySet};
-use portcullis_core::{Call, Context, Flow, Refusal};
+use portcullis_core::{Call, Context, Flow};
 
-use crate::{Authoriser, authoriser::call_arguments, question::Question};
+use crate::{
+    Authoriser,
+    authoriser::call_arguments,
+    judge::{Answer, Judgement, Known},
+    question::Question,
+};
 
 /// What a policy did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,10 +27,14 @@ pub enum Matched {
 pub struct Considered {
     /// The policy.
     pub policy: Arc<str>,
+    /// Where it begins, as `<file>:<line>`.
+    pub place: Arc<str>,
     /// Whether it forbids; otherwise it permits.
     pub forbids: bool,
     /// What it did.
     pub matched: Matched,
+    /// Whether the answer comes from it.
+    pub determines: bool,
 }
 
 /// How a call is decided, policy by policy. Its display form is meant for a terminal.
@@ -34,8 +42,8 @@ pub struct Considered {
 pub struct Explanation {
     /// What was asked, in words.
     pub question: String,
-    /// The refusal, if the call is refused.
-    pub refusal: Option<Refusal>,
+    /// What becomes of the call.
+    pub judgement: Judgement,
     /// Every policy that could apply, in the order in which they are written.
     pub considered: Vec<Considered>,
     /// How many policies there are in all.
@@ -43,33 +51,42 @@ pub struct Explanation {
 }
 
 impl Authoriser {
-    /// Decides over `call` as [`authorise`](Self::authorise) does, and says what each policy contributed.
+    /// Decides over `call` as [`judge`](Self::judge) does, and says what each policy contributed.
     /// Slow: every policy is evaluated on its own.
-    pub fn explain(&self, call: &Call, cx: &Context) -> Explanation {
-        let refusal = self.authorise(call, cx).err();
+    pub fn explain(&self, call: &Call, flow: &Flow, cx: &Context) -> Explanation {
+        let judgement = self.judge(call, flow, cx);
         let question = Question::about(call);
-        let considered = self.consider(&question, call, cx).unwrap_or_default();
-        Explanation { question: question.to_string(), refusal, considered, policies: self.policies.len() }
+        let considered = self.consider(&question, call, flow, cx).unwrap_or_default();
+        let determined =
+            |it: Considered| Considered { determines: judgement.policies.contains(&it.policy), ..it };
+        Explanation {
+            question: question.to_string(),
+            considered: considered.into_iter().map(determined).collect(),
+            judgement,
+            policies: self.policies.len(),
+        }
     }
 
     /// What each policy that could apply does; nothing if the question cannot be put, which the refusal says.
-    fn consider(&self, question: &Question<'_>, call: &Call, cx: &Context) -> Option<Vec<Considered>> {
+    fn consider(
+        &self,
+        question: &Question<'_>,
+        call: &Call,
+        flow: &Flow,
+        cx: &Context,
+    ) -> Option<Vec<Considered>> {
         let ground = self.ground(question).ok()?;
-        let request = ground.request(call_arguments(call), &Flow::default(), cx).ok()?;
-        let positions =
-            ground.policies().filter_map(|policy| self.judge.positions.get::<str>(policy.id().as_ref()));
-        let positions: BTreeSet<usize> = positions.copied().collect();
-        let policies = positions.iter().filter_map(|at| self.policies.get(*at));
-        let considered = policies.map(|policy| {
-            let alone = PolicySet::from_policies([policy.exact.clone()]).unwrap_or_default();
-            let response = self.judge.cedar.is_authorized(&request, &alone, &ground.scene().entities);
-            let matched = match response.diagnostics().errors().next() {
-                Some(error) => Matched::Failed(error.to_string()),
-                None if response.diagnostics().reason().next().is_some() => Matched::Yes,
-                None => Matched::No,
-            };
-            let forbids = policy.exact.effect() == Effect::Forbid;
-            Considered { policy: Arc::clone(&policy.name), forbids, matched }
+        let request = ground.request(call_arguments(call), flow, cx, Known::ALL).ok()?;
+        let considered = self.applicable(&ground).into_iter().map(|policy| Considered {
+            policy: Arc::clone(&policy.name),
+            place: Arc::clone(&policy.place),
+            forbids: policy.forbids(),
+            matched: match self.alone(&policy.exact, &ground, &request) {
+                Err(error) => Matched::Failed(error),
+                Ok(true) => Matched::Yes,
+                Ok(false) => Matched::No,
+            },
+            determines: false,
         });
         Some(considered.collect())
     }
@@ -78,17 +95,20 @@ impl Authoriser {
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.question)?;
-        match &self.refusal {
-            None => writeln!(f, "permitted")?,
-            Some(refusal) => writeln!(f, "refused: {}", refusal.detail())?,
+        match self.judgement.answer {
+            Answer::Allow => writeln!(f, "permitted")?,
+            Answer::Approve => writeln!(f, "waits for a person's approval: {}", self.judgement.detail)?,
+            Answer::Deny => writeln!(f, "refused: {}", self.judgement.detail)?,
         }
-        for Considered { policy, forbids, matched } in &self.considered {
+        for Considered { policy, place, forbids, matched, determines } in &self.considered {
             let effect = if *forbids { "forbid" } else { "permit" };
-            match matched {
-                Matched::Yes => writeln!(f, "  {effect}  {policy}  matches")?,
-                Matched::No => writeln!(f, "  {effect}  {policy}  does not match")?,
-                Matched::Failed(error) => writeln!(f, "  {effect}  {policy}  fails: {error}")?,
-            }
+            let mark = if *determines { '*' } else { ' ' };
+            let did = match matched {
+                Matched::Yes => "matches".to_owned(),
+                Matched::No => "does not match".to_owned(),
+                Matched::Failed(error) => format!("fails: {error}"),
+            };
+            writeln!(f, "{mark} {effect}  {policy}  {did}  ({place})")?;
         }
         write!(f, "{} of {} policies could apply", self.considered.len(), self.policies)
     }

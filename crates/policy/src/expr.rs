@@ -9,18 +9,22 @@ use cedar_policy::pst::{Clause, Expr, Template, Var};
 pub(crate) struct Mentions {
     /// `context.arguments`.
     pub(crate) arguments: bool,
-    /// `context.now`, or what has entered the conversation.
+    /// `context.now`.
     pub(crate) now: bool,
+    /// What has entered the conversation, what the item does, and whether a person approved the call.
+    pub(crate) conversation: bool,
 }
 
 impl Mentions {
-    const ALL: Self = Self { arguments: true, now: true };
+    const ALL: Self = Self { arguments: true, now: true, conversation: true };
+    const NONE: Self = Self { arguments: false, now: false, conversation: false };
 
     /// What looking at this attribute of `context` means. Unknown ones count as everything.
     fn of_attribute(name: &str) -> Self {
         match name {
-            "arguments" | "hosts" | "programs" | "statements" => Self { arguments: true, now: false },
-            "now" | "labels" | "conduct" | "approved" => Self { arguments: false, now: true },
+            "arguments" | "hosts" | "programs" | "statements" => Self { arguments: true, ..Self::NONE },
+            "now" => Self { now: true, ..Self::NONE },
+            "labels" | "conduct" | "approved" => Self { conversation: true, ..Self::NONE },
             "channel"
             | "version"
             | "endpoint"
@@ -55,7 +59,7 @@ impl Mentions {
 
     /// Whether the answer can differ from one call to the next.
     pub(crate) fn any(self) -> bool {
-        self.arguments || self.now
+        self.arguments || self.now || self.conversation
     }
 }
 
@@ -63,7 +67,11 @@ impl BitOr for Mentions {
     type Output = Self;
 
     fn bitor(self, other: Self) -> Self {
-        Self { arguments: self.arguments || other.arguments, now: self.now || other.now }
+        Self {
+            arguments: self.arguments || other.arguments,
+            now: self.now || other.now,
+            conversation: self.conversation || other.conversation,
+        }
     }
 }
 
@@ -79,6 +87,16 @@ pub(crate) fn looks_at(expr: &Expr, attribute: &str) -> bool {
         Expr::GetAttr { expr, attr } if is_context(expr) => attr == attribute,
         Expr::HasAttr { expr, attrs } if is_context(expr) => attrs.first() == attribute,
         _ => children(expr).is_none_or(|inner| inner.into_iter().any(|child| looks_at(child, attribute))),
+    }
+}
+
+/// Whether `expr` looks at `context` as a whole, or at whether something is in it, rather than at an attribute.
+pub(crate) fn tests_context(expr: &Expr) -> bool {
+    match expr {
+        Expr::Var(Var::Context) => true,
+        Expr::HasAttr { expr, .. } if is_context(expr) => true,
+        Expr::GetAttr { expr, .. } if is_context(expr) => false,
+        _ => children(expr).is_none_or(|inner| inner.into_iter().any(|child| tests_context(child))),
     }
 }
 

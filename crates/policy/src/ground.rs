@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use cedar_policy::{Authorizer, Decision, Request, RestrictedExpression};
+use cedar_policy::{AuthorizationError, Authorizer, Decision, Request, RestrictedExpression};
 use portcullis_core::{Canonical, Context, Flow};
 use portcullis_wire::Node;
 
@@ -13,6 +13,7 @@ use crate::{
     arguments::{self, ArgumentFault},
     expr::Mentions,
     index::{Halves, Slice},
+    judge::Known,
     world::{Action, Scene, WorldFault},
 };
 
@@ -24,7 +25,16 @@ pub(crate) struct Findings {
     /// Positions of the policies that forbid.
     pub(crate) forbids: Vec<usize>,
     /// Policies that could not be evaluated, and why.
-    pub(crate) errors: Vec<String>,
+    pub(crate) errors: Vec<Failed>,
+}
+
+/// A policy that could not be evaluated. Ordered by why.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Failed {
+    /// What Cedar says.
+    pub(crate) text: String,
+    /// Which.
+    pub(crate) policy: Arc<str>,
 }
 
 /// Why no policy could be asked.
@@ -85,23 +95,24 @@ impl Ground {
         cx: &Context,
     ) -> Result<Findings, GroundFault> {
         let mut findings = self.fixed.clone();
-        let request = self.request(arguments.filter(|_| self.mentions.arguments), flow, cx)?;
+        let request = self.request(arguments.filter(|_| self.mentions.arguments), flow, cx, Known::ALL)?;
         for halves in self.slices.iter().map(|slice| slice.halves(self.any_call)) {
             judge.ask(&request, &halves.changing, &self.scene, &mut findings);
         }
         Ok(findings)
     }
 
-    /// The whole request.
+    /// The whole request, less what is not known.
     pub(crate) fn request(
         &self,
         arguments: Option<Node<'_>>,
         flow: &Flow,
         cx: &Context,
+        known: Known,
     ) -> Result<Request, GroundFault> {
         let seconds = i64::try_from(cx.now_ms / 1000).unwrap_or(i64::MAX);
         let now = ("now", RestrictedExpression::new_long(seconds));
-        let arguments = match self.has_arguments {
+        let arguments = match self.has_arguments && known.arguments {
             true => Some(("arguments", arguments::record(arguments, &flow.canonical)?)),
             false => None,
         };
@@ -110,7 +121,7 @@ impl Ground {
             .chain(conversation(flow))
             .chain(arguments)
             .chain(named.into_iter().flatten());
-        Ok(self.scene.request(changing)?)
+        Ok(self.scene.request(changing.filter(|(attribute, _)| known.has(attribute)))?)
     }
 
     /// The policies that could apply.
@@ -171,6 +182,9 @@ impl Judge {
             Decision::Allow => findings.permits.extend(reasons),
             Decision::Deny => findings.forbids.extend(reasons),
         }
-        findings.errors.extend(diagnostics.errors().map(ToString::to_string));
+        findings.errors.extend(diagnostics.errors().map(|error| {
+            let AuthorizationError::PolicyEvaluationError(about) = error;
+            Failed { text: error.to_string(), policy: AsRef::<str>::as_ref(about.policy_id()).into() }
+        }));
     }
 }

@@ -59,6 +59,11 @@ impl<'a> Question<'a> {
     }
 }
 
+/// What is asked by a call, in words for the operator.
+pub fn in_words(call: &Call) -> String {
+    Question::about(call).to_string()
+}
+
 /// In words, for the operator.
 impl fmt::Display for Question<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

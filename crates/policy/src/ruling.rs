@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use portcullis_core::{Challenge, ControlId, Refusal, RefusalKind};
 
+use crate::{question::Question, set::Policy};
+
 /// The answer to a question, cheap to copy out of the cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Ruling {
@@ -22,6 +24,8 @@ pub(crate) struct Denial {
     pub(crate) scopes: Option<Arc<str>>,
     /// What the operator needs.
     pub(crate) detail: String,
+    /// The policies that forbid it or could not be evaluated.
+    pub(crate) policies: Arc<[Arc<str>]>,
 }
 
 /// What the caller reads when no policy says more.
@@ -29,7 +33,16 @@ const NOT_PERMITTED: &str = "not permitted by policy";
 
 impl Ruling {
     pub(crate) fn refuse(detail: impl Into<String>) -> Self {
-        Self::Refuse(Denial { reason: None, scopes: None, detail: detail.into() }.into())
+        Self::because(detail.into(), Arc::default())
+    }
+
+    /// Refused because `policy` could not be evaluated.
+    pub(crate) fn failed(detail: String, policy: &Arc<str>) -> Self {
+        Self::because(detail, [Arc::clone(policy)].into())
+    }
+
+    fn because(detail: String, policies: Arc<[Arc<str>]>) -> Self {
+        Self::Refuse(Denial { reason: None, scopes: None, detail, policies }.into())
     }
 
     pub(crate) fn permits(&self) -> bool {
@@ -38,6 +51,21 @@ impl Ruling {
 }
 
 impl Denial {
+    /// What these policies, which all forbid it, come to; none without any.
+    pub(crate) fn by(asked: &Question<'_>, forbids: &[&Policy]) -> Option<Self> {
+        if forbids.is_empty() {
+            return None;
+        }
+        let names: Vec<_> = forbids.iter().map(|policy| format!("`{}`", policy.name)).collect();
+        let scopes: Option<Vec<_>> = forbids.iter().map(|policy| policy.scope.as_deref()).collect();
+        Some(Self {
+            reason: forbids.iter().find_map(|policy| policy.reason.clone()),
+            scopes: scopes.map(|scopes| scopes.join(" ").into()),
+            detail: format!("{asked}: forbidden by policy {}", names.join(", ")),
+            policies: forbids.iter().map(|policy| Arc::clone(&policy.name)).collect(),
+        })
+    }
+
     pub(crate) fn refusal(&self) -> Refusal {
         let refusal = match &self.reason {
             Some(reason) => Refusal::new(RefusalKind::Denied, reason.to_string()),

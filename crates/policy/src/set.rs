@@ -37,6 +37,10 @@ pub(crate) struct Policy {
     pub(crate) mentions: Mentions,
     /// Whether it looks at the labels of the conversation.
     labels: bool,
+    /// Whether it looks at `context` as a whole, or at whether something is in it.
+    pub(crate) tests_context: bool,
+    /// The line on which it begins, as `<file>:<line>`.
+    pub(crate) place: Arc<str>,
     /// As written.
     pub(crate) exact: cedar_policy::Policy,
     /// In the form that asks whether some call could be permitted.
@@ -158,7 +162,17 @@ fn analyse(parsed: &Parsed) -> Result<(Policy, cedar_policy::Policy, Template), 
     };
     let (name, reason, scope) = (Arc::clone(&parsed.name), parsed.reason.clone(), parsed.scope.clone());
     let labels = expr::conditions(&tree).any(|condition| expr::looks_at(condition, "labels"));
-    let policy = Policy { name, reason, scope, mentions, labels, exact: parsed.cedar.clone(), favouring };
+    let policy = Policy {
+        name,
+        reason,
+        scope,
+        mentions,
+        labels,
+        tests_context: expr::conditions(&tree).any(|condition| expr::tests_context(condition)),
+        place: format!("{}:{}", parsed.place.file, parsed.place.line).into(),
+        exact: parsed.cedar.clone(),
+        favouring,
+    };
     Ok((policy, for_validation, tree))
 }
 

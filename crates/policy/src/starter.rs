@@ -11,6 +11,8 @@ pub enum Grant {
     AllTools(ServerName),
     /// These tools, by the names the server uses; lists, prompts and resources as well.
     Tools(ServerName, Vec<String>),
+    /// Not these tools, whatever else is granted.
+    NoTools(ServerName, Vec<String>),
 }
 
 const PREAMBLE: &str = r#"// Who may do what through Portcullis. The language is Cedar: https://docs.cedarpolicy.com
@@ -42,6 +44,7 @@ pub fn init_policy(grants: &[Grant]) -> String {
         match grant {
             Grant::AllTools(server) => all_tools(&mut text, server),
             Grant::Tools(server, tools) => some_tools(&mut text, server, tools),
+            Grant::NoTools(server, tools) => no_tools(&mut text, server, tools),
         }
     }
     text
@@ -129,8 +132,6 @@ permit (
         let _ = writeln!(text, "\n// No tool of `{server}` may be called.");
         return;
     }
-    let lines: Vec<_> =
-        tools.iter().map(|tool| format!("  Mcp::Tool::\"{server}/{}\"", tool.escape_debug())).collect();
     let _ = write!(
         text,
         r#"
@@ -144,6 +145,31 @@ permit (
 {}
 ] }};
 "#,
-        lines.join(",\n")
+        list(server, tools)
     );
+}
+
+fn no_tools(text: &mut String, server: &ServerName, tools: &[String]) {
+    let _ = write!(
+        text,
+        r#"
+// Nobody may call these tools of `{server}`, whatever is permitted elsewhere.
+@id("not-{server}-tools")
+forbid (
+  principal,
+  action == Mcp::Action::"tools/call",
+  resource in Mcp::Server::"{server}"
+) when {{ resource in [
+{}
+] }};
+"#,
+        list(server, tools)
+    );
+}
+
+/// Tools as policies write them, one a line.
+fn list(server: &ServerName, tools: &[String]) -> String {
+    let lines: Vec<_> =
+        tools.iter().map(|tool| format!("  Mcp::Tool::\"{server}/{}\"", tool.escape_debug())).collect();
+    lines.join(",\n")
 }

@@ -1,5 +1,6 @@
 //! The MCP configuration files of other programs, read as they are.
 
+mod allow;
 mod catalogue;
 mod edit;
 mod emit;
@@ -21,6 +22,7 @@ use crate::config::{
     tree::{Entry, Language, Node, Position},
 };
 
+pub(crate) use allow::{Allowed, allow_lists};
 pub(crate) use catalogue::{CLIENTS, Client};
 pub(crate) use emit::Toml;
 pub(crate) use wrap::Wrap;

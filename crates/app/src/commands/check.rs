@@ -10,6 +10,7 @@ use crate::{
     compose::Deployment,
     config::{self, Config, Loaded, Parameter, Problem, Reach, Report, Settled, Severity, reference},
     exit::{Exit, Outcome},
+    policies::steered,
     printer::Printer,
 };
 
@@ -66,11 +67,8 @@ pub(crate) fn run(args: &Args, printer: &Printer) -> Outcome {
     Ok(Exit::Fine)
 }
 
-/// Labels are what holds an agent that obeys whatever it reads, and they hold nothing that no policy asks them about.
 fn labels_matter(config: &Config, policies: &PolicySet, report: &mut Report) {
-    if policies.permits_something() && !policies.looks_at_labels() && !config.servers.is_empty() {
-        let what = "no policy looks at `context.labels`, so text that others wrote can steer every call";
-        let remedy = "take over the two `flow-` policies that `portcullis init` writes";
+    if let Some((what, remedy)) = steered(policies).filter(|_| !config.servers.is_empty()) {
         report.push(config.problem("policy.files", Severity::Warning, what, remedy));
     }
 }

@@ -18,6 +18,7 @@ pub(crate) mod inventory;
 pub(crate) mod lock;
 pub(crate) mod man;
 pub(crate) mod pins;
+pub(crate) mod policy;
 pub(crate) mod retire;
 pub(crate) mod revoke;
 pub(crate) mod run;

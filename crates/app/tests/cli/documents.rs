@@ -23,6 +23,7 @@ const COMMANDS: &[&str] = &[
     "inspect",
     "scan",
     "pins",
+    "policy",
     "approvals",
     "audit",
     "stop",

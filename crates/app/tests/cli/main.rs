@@ -14,6 +14,7 @@ mod import;
 mod init;
 mod install;
 mod pins;
+mod policy;
 mod revoke;
 mod sandbox;
 mod scan;

@@ -77,6 +77,14 @@ impl Instant {
     }
 }
 
+impl Instant {
+    /// Milliseconds since the Unix epoch, of the first moment it may mean; none for a date there never was.
+    pub fn milliseconds(&self) -> Option<u64> {
+        let rest = "0000-01-01T00:00:00.000".get(self.0.len()..)?;
+        time::read_rfc3339(&format!("{}{rest}Z", self.0))
+    }
+}
+
 impl FromStr for Instant {
     type Err = FilterFault;
 

@@ -1,7 +1,7 @@
 //! Who may do what.
 
 use portcullis_core::{
-    AuthMethod, Challenge, Channel, Context, ControlId, Grant, Principal, PrincipalKind, RefusalKind,
+    AuthMethod, Challenge, Channel, Context, ControlId, Flow, Grant, Principal, PrincipalKind, RefusalKind,
 };
 use portcullis_wire::Version;
 
@@ -285,10 +285,13 @@ fn an_explanation_names_what_could_apply() {
         @id("elsewhere") forbid (principal, action, resource in Mcp::Server::"hub");
         "#,
     );
-    let explanation =
-        authoriser.explain(&call(local(), "tools/call", "Tool git/log", r#"{"depth":9}"#), &NOW);
+    let explanation = authoriser.explain(
+        &call(local(), "tools/call", "Tool git/log", r#"{"depth":9}"#),
+        &Flow::default(),
+        &NOW,
+    );
     let expected = "`tools/call` on `Mcp::Tool::\"git/log\"` by `Mcp::User::\"local-user:uid:1000\"`\n\
         refused: `tools/call` on `Mcp::Tool::\"git/log\"` by `Mcp::User::\"local-user:uid:1000\"`: forbidden by policy `deep`\n  \
-        permit  all  matches\n  forbid  deep  matches\n2 of 3 policies could apply";
+        permit  all  matches  (test.cedar:2)\n* forbid  deep  matches  (test.cedar:3)\n2 of 3 policies could apply";
     assert_eq!(explanation.to_string(), expected);
 }

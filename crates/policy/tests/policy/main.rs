@@ -13,6 +13,7 @@ mod decide;
 mod deep;
 mod faults;
 mod flow;
+mod judging;
 mod same_answers;
 mod starter;
 mod visible;

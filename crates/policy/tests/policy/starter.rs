@@ -41,6 +41,8 @@ fn they_permit_what_was_granted_and_nothing_else() {
     assert_eq!(permitted(&run_policy(&git())), all);
     let one = [&door[..], &reading, &["Tool git/status"], &rest].concat();
     assert_eq!(permitted(&init_policy(&[Grant::Tools(git(), vec!["status".into()])])), one);
+    let but = [Grant::AllTools(git()), Grant::NoTools(git(), vec!["push".into()])];
+    assert_eq!(permitted(&init_policy(&but)), one);
     let none = [&door[..], &reading, &rest].concat();
     assert_eq!(permitted(&init_policy(&[Grant::Tools(git(), vec![])])), none);
 }

@@ -41,7 +41,7 @@ impl Records {
 }
 
 /// Records that cannot be read end a command that needs them.
-pub(super) fn unread(path: &Path, fault: &ScanFault) -> Failure {
+pub(in crate::commands) fn unread(path: &Path, fault: &ScanFault) -> Failure {
     Failure::new(Exit::Unreachable, fault.to_string())
         .remedy(format!("`{}` has to be `audit.file` or the directory of `audit.log`", path.display()))
 }

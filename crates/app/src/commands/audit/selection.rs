@@ -7,7 +7,7 @@ use crate::exit::{Exit, Failure};
 
 /// Conditions on records; every one that is given has to hold.
 #[derive(Debug, clap::Args)]
-pub(super) struct Selection {
+pub(in crate::commands) struct Selection {
     /// The record with this identifier.
     #[arg(long, value_name = "RECORD_ID")]
     id: Option<String>,
@@ -53,7 +53,7 @@ enum Verdict {
 }
 
 impl Selection {
-    pub(super) fn filter(&self) -> Result<Filter, Failure> {
+    pub(in crate::commands) fn filter(&self) -> Result<Filter, Failure> {
         let now_ms = SystemClock.now_ms();
         let instant = |option: &str, text: &Option<String>| {
             let read = text.as_deref().map(|text| Instant::read(text, now_ms)).transpose();
