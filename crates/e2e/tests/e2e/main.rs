@@ -9,6 +9,7 @@
 //! | [`export`] | records as OCSF, checked against its public schema, and as CEF |
 //! | [`log`] | a log that the program wrote, read by two verifiers that agree about every way of tampering |
 //! | [`query`] | records are found and followed while they are written, and a call traced after a kill |
+//! | [`replay`] | what a gateway decided, put to other policies: nothing changes, something does, nothing is guessed |
 //! | [`canaries`] | arguments, credentials and session ids are not in the record; commitments to them are |
 //! | [`egress`] | a real server reaches what is listed, through the egress proxy, and nothing else |
 //! | [`stop`] | the kill switch, by every source, across a restart, and timed |
@@ -48,6 +49,7 @@ mod processes;
 mod query;
 mod raw;
 mod reload;
+mod replay;
 mod sandbox;
 mod stop;
 mod streams;
