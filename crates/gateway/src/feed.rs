@@ -210,6 +210,12 @@ impl Carrier {
         match snapshot.inspector.response(answer, None, &cx) {
             Ok(released) => {
                 gateway.note_findings(&server.name, released.findings());
+                if let Message::Notification(notification) = released.message()
+                    && !gateway.tasks.may_hear(&server.name, notification, &session.owner, cx.now_ms)
+                {
+                    gateway.metrics.dropped_messages.add(1);
+                    return Some(());
+                }
                 self.push(&session, &server, released.into_message(), replier);
             }
             Err(refusal) => {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use portcullis_audit::Ticket;
 use portcullis_core::{
     Exchange, Link, Outbound, Refusal, RefusalKind,
-    wire::{Document, Era, Patch, Response, json::Kind},
+    wire::{Document, Era, Patch, Response},
 };
 
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
     prefix,
     resolve::{Resolved, Route, profile},
     snapshot::Server,
+    tasks,
     translate::{
         answer::quoted,
         defect, input,
@@ -40,7 +41,7 @@ pub(crate) async fn send(
 ) -> Result<Sent, Refusal> {
     let link = link_for(gateway, cleared, server).await?;
     check_state(cleared, link.as_ref())?;
-    let outbound = translated(cleared, link.as_ref(), server.timing)?;
+    let outbound = translated(gateway, cleared, link.as_ref(), server.timing)?;
     if let Some(ticket) = ticket {
         ticket.sent(link.info().version.as_str());
     }
@@ -57,7 +58,7 @@ pub(crate) async fn send_again(
     state: Option<Bytes>,
 ) -> Result<Sent, Refusal> {
     let link = link_for(gateway, cleared, server).await?;
-    let mut outbound = translated(cleared, link.as_ref(), server.timing)?;
+    let mut outbound = translated(gateway, cleared, link.as_ref(), server.timing)?;
     let message = outbound::decode(outbound.body, &outbound::GENEROUS).map_err(|e| broken(&e))?;
     let document = message.document();
     let params = document.root().get("params").ok_or_else(|| broken("no params"))?;
@@ -86,7 +87,7 @@ async fn request_with_retry(
         Ok(exchange) => Ok(Sent { link: link.clone(), exchange }),
         Err(error) if error.nothing_happened() && !matches!(error, portcullis_core::UpstreamError::Busy) => {
             let link = link_for(gateway, cleared, server).await?;
-            let outbound = translated(cleared, link.as_ref(), server.timing)?;
+            let outbound = translated(gateway, cleared, link.as_ref(), server.timing)?;
             let exchange = link.request(outbound).await.map_err(|e| outbound::refusal(&server.name, &e))?;
             Ok(Sent { link, exchange })
         }
@@ -114,7 +115,12 @@ fn check_state(resolved: &Resolved, link: &dyn Link) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn translated(resolved: &Resolved, link: &dyn Link, timing: Timing) -> Result<Outbound, Refusal> {
+fn translated(
+    gateway: &Gateway,
+    resolved: &Resolved,
+    link: &dyn Link,
+    timing: Timing,
+) -> Result<Outbound, Refusal> {
     let call = &resolved.call;
     let (rename, mirrored): (Rename<'_>, _) = match &resolved.route {
         Route::Server { rename, entry, .. } => {
@@ -129,7 +135,14 @@ fn translated(resolved: &Resolved, link: &dyn Link, timing: Timing) -> Result<Ou
             request::to_modern(&call.request, context(&resolved.client, version), rename)?
         }
         (Era::Modern, Era::Legacy) => request::to_legacy(&call.request, rename)?,
-        _ => request::unchanged(&call.request, rename)?,
+        (Era::Modern, Era::Modern) => {
+            let body = request::unchanged(&call.request, rename)?;
+            match gateway.opened_state(resolved, gateway.clock.now_ms())? {
+                Some(state) => with_state(body, state)?,
+                None => body,
+            }
+        }
+        (Era::Legacy, Era::Legacy) => request::unchanged(&call.request, rename)?,
     };
     let body = carrying(resolved, body)?;
     let mirrored = mirrored.unwrap_or_else(|| Arc::from([]));
@@ -152,6 +165,15 @@ fn translated(resolved: &Resolved, link: &dyn Link, timing: Timing) -> Result<Ou
         idle_timeout: timing.idle,
         total_timeout: timing.total,
     })
+}
+
+/// The body with the server's own state in place of the sealed one.
+fn with_state(body: Bytes, state: Bytes) -> Result<Bytes, Refusal> {
+    let document = Document::parse(body, &outbound::GENEROUS).map_err(|fault| broken(&fault.to_string()))?;
+    let params = document.root().get("params").ok_or_else(|| broken("no params"))?;
+    let mut patch = Patch::new(&document);
+    patch.set(params, "requestState", state).map_err(defect)?;
+    Ok(patch.apply())
 }
 
 /// The body with the gateway's span in place of the client's, and without baggage that must not travel.
@@ -191,9 +213,7 @@ pub(crate) fn shown_task_ids(
     let document = message.document();
     let Some(result) = document.root().get("result") else { return Ok(document.bytes().clone()) };
     let mut patch = Patch::new(document);
-    for holder in
-        [Some(result), result.get("task").filter(|t| t.kind() == Kind::Object)].into_iter().flatten()
-    {
+    for holder in tasks::holders(result) {
         if let Some(id) = holder.get("taskId").and_then(|t| t.as_str()) {
             patch.set(holder, "taskId", quoted(&prefix::join(server, &id))).map_err(defect)?;
         }

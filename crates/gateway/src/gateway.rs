@@ -23,6 +23,7 @@ use crate::{
     sessions::Sessions,
     snapshot::{Server, Snapshot},
     stops::Stops,
+    tasks::Tasks,
     trail::{self, Trail},
     watch,
 };
@@ -43,6 +44,8 @@ pub struct Gateway {
     pub(crate) stops: Arc<Stops>,
     /// Handles that clients keep.
     pub(crate) seals: Seals,
+    /// Whose tasks are.
+    pub(crate) tasks: Tasks,
     /// What the admin listener shows.
     pub metrics: Metrics,
     changes: Sender<()>,
@@ -60,6 +63,7 @@ impl Gateway {
             conversations: Conversations::default(),
             stops: Arc::default(),
             seals: Seals::default(),
+            tasks: Tasks::default(),
             metrics: Metrics::default(),
             changes: Sender::default(),
         })
@@ -82,6 +86,7 @@ impl Gateway {
             self.close_session(&id);
         }
         self.parked.release(|owner| next.authenticator.stands(owner).is_err());
+        self.tasks.release(|owner| next.authenticator.stands(owner).is_err());
         for server in next.servers.values() {
             server.upstream.end_links_of(&|on_behalf| next.authenticator.has_revoked(on_behalf));
         }
@@ -129,6 +134,7 @@ impl Gateway {
         }
         self.parked.sweep(now_ms);
         self.conversations.sweep(now_ms);
+        self.tasks.sweep(now_ms);
     }
 
     /// Ends a session and the links that were made for it.

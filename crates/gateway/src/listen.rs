@@ -163,7 +163,8 @@ impl Gateway {
                 Some(_) => Some(task.as_str()),
                 None => prefix::split(task).filter(|(s, _)| *s == server.name.as_str()).map(|(_, id)| id),
             };
-            part.tasks.extend(own.map(str::to_owned));
+            let its = |id: &&str| self.tasks.is_of(&server.name, id, &call.caller, cx.now_ms);
+            part.tasks.extend(own.filter(its).map(str::to_owned));
         }
         part
     }
@@ -224,7 +225,10 @@ async fn subscribe(server: &Arc<Server>, link: &Arc<dyn Link>, part: Filter) -> 
         return Err(crate::translate::untranslatable("the server does not accept subscriptions"));
     };
     let ack = Document::parse(ack, &GENEROUS).map_err(|e| crate::translate::untranslatable(e.to_string()))?;
-    let honoured = Filter::read(ack.root().path(&["params", "notifications"]));
+    let mut honoured = Filter::read(ack.root().path(&["params", "notifications"]));
+    // A server does not widen what its client may hear of.
+    honoured.uris.retain(|uri| part.uris.contains(uri));
+    honoured.tasks.retain(|task| part.tasks.contains(task));
     Ok(Source { server: server.clone(), honoured, messages: Messages::Subscription(exchange) })
 }
 
@@ -392,7 +396,10 @@ fn asked_for(notification: &Notification, honoured: &Filter) -> bool {
             let uri = params.and_then(|p| p.get("uri")).and_then(|u| u.as_str());
             uri.is_some_and(|uri| honoured.uris.iter().any(|u| uri.starts_with(u.as_str())))
         }
-        Method::TaskNotification | Method::TaskStatus => !honoured.tasks.is_empty(),
+        Method::TaskNotification | Method::TaskStatus => {
+            let task = params.and_then(|p| p.get("taskId")).and_then(|t| t.as_str());
+            task.is_some_and(|task| honoured.tasks.iter().any(|known| *known == task))
+        }
         _ => false,
     }
 }

@@ -19,6 +19,7 @@ use crate::{
     prefix,
     snapshot::{Server, Snapshot},
     stops::Admission,
+    tasks::no_task,
     template,
     trace::Carried,
 };
@@ -249,8 +250,10 @@ impl Search<'_> {
     }
 
     fn task(&self, shown: &str) -> Result<(Target, Route), Refusal> {
-        let (server, id, renamed) =
-            self.server_of(shown).ok_or_else(|| Refusal::new(RefusalKind::NotFound, "no such task"))?;
+        let (server, id, renamed) = self.server_of(shown).ok_or_else(no_task)?;
+        if !self.gateway.tasks.is_of(&server.name, id, &self.inbound.caller, self.now_ms) {
+            return Err(no_task());
+        }
         let id: Arc<str> = id.into();
         let target =
             Target { server: Some(server.name.clone()), item: Item::Task(id.clone()), definition: None };

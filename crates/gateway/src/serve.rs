@@ -79,6 +79,7 @@ impl Gateway {
                             self.stops.admit(&resolved.call.caller, &resolved.call.target)?;
                         continue;
                     }
+                    self.opened_state(&cleared, cx.now_ms)?;
                     let record =
                         trail.allowed(&self.audit, snapshot, policies, cleared.controls(), &findings);
                     return self.go_ahead(snapshot, cleared, record, inflight.take(), cx).await;

@@ -154,7 +154,14 @@ impl Relay {
         };
         let method = notification.method_kind();
         match method {
-            Method::Progress | Method::TaskStatus | Method::TaskNotification => {}
+            Method::Progress => {}
+            Method::TaskStatus | Method::TaskNotification => {
+                let (now_ms, caller) = (self.gateway.clock.now_ms(), &self.cleared.call.caller);
+                if !self.gateway.tasks.may_hear(&self.server.name, notification, caller, now_ms) {
+                    self.gateway.metrics.dropped_messages.add(1);
+                    return Ok(Step::Continue);
+                }
+            }
             Method::LogMessage if self.wants_log(notification) => {}
             Method::ToolsListChanged | Method::PromptsListChanged | Method::ResourcesListChanged => {
                 self.server.catalogues.invalidate(notification.method());
@@ -202,6 +209,11 @@ impl Relay {
                 answer::to_modern(&response, self.method, info.as_ref())?
             }
             (Era::Legacy, Era::Legacy) => self.older_content(&response)?,
+            (Era::Modern, Era::Modern) if kind == Some(ResultType::InputRequired) => {
+                let wait_ms = self.snapshot.settings.input_wait_ms;
+                let expires_ms = self.gateway.clock.now_ms().saturating_add(wait_ms);
+                self.gateway.sealed_state(response.bytes().clone(), &self.cleared, expires_ms)?
+            }
             (Era::Modern, Era::Modern) => response.bytes().clone(),
         };
         let body = self.for_client(body, &response)?;
@@ -220,6 +232,9 @@ impl Relay {
     /// The response under the client's own id, with task ids as the client knows them.
     fn for_client(&self, body: Bytes, response: &Response) -> Result<Bytes, Refusal> {
         let id = self.cleared.call.request.id();
+        let now_ms = self.gateway.clock.now_ms();
+        self.gateway.tasks.claim(response, &self.cleared, now_ms)?;
+        let body = self.gateway.tasks.own_only(body, &self.cleared, now_ms)?;
         let body = forward::shown_task_ids(body, response, &self.cleared)?;
         if response.id() == Some(id) {
             return Ok(body);

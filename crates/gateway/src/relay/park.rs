@@ -69,6 +69,11 @@ impl Parked {
         Ok(calls.remove(state.as_ref()))
     }
 
+    /// Whether a call is held under this state, whoever's it is.
+    pub(crate) fn holds(&self, state: &str) -> bool {
+        self.calls.lock().contains_key(state)
+    }
+
     fn hold(&self, held: Held, limit: usize) -> Result<Arc<str>, Refusal> {
         let state = random_id()?;
         let mut calls = self.calls.lock();

@@ -32,7 +32,7 @@ const CALL: &str =
 const READ: &str = r#"{"id":1,"method":"resources/read","params":{"uri":"f:///x"}}"#;
 const GET: &str = r#"{"id":1,"method":"prompts/get","params":{"name":"p"}}"#;
 const COMPLETE: &str = r#"{"id":1,"method":"completion/complete","params":{"ref":{"type":"ref/prompt","name":"p"},"argument":{"name":"a","value":"b"}}}"#;
-const TASK: &str = r#"{"id":1,"method":"tasks/get","params":{"taskId":"t-1"}}"#;
+const TASK: &str = r#"{"id":2,"method":"tasks/get","params":{"taskId":"t-1"}}"#;
 const LIST: &str = r#"{"id":1,"method":"tools/list","params":{}}"#;
 
 macro_rules! channels {
@@ -65,7 +65,7 @@ const CHANNELS: &[Channel] = channels! {
     NEW r#"{"capabilities":{"resources":{}},"script":{"resources/read":[[{"result":{"contents":[{"uri":"f:///x","text":"MARK"}]}}]]}}"# &[READ], None => "resource at `/result/contents/0/text`";
     NEW r#"{"capabilities":{"prompts":{}},"prompts":[{"name":"p"}],"script":{"prompts/get":[[{"result":{"messages":[{"role":"user","content":{"type":"text","text":"MARK"}}]}}]]}}"# &[GET], None => "prompt at `/result/messages/0/content/text`";
     NEW r#"{"capabilities":{"prompts":{},"completions":{}},"prompts":[{"name":"p"}],"script":{"completion/complete":[[{"result":{"completion":{"values":["MARK"]}}}]]}}"# &[COMPLETE], None => "result at `/result/completion/values/0`";
-    NEW r#"{"capabilities":{"extensions":{"io.modelcontextprotocol/tasks":{}}},"script":{"tasks/get":[[{"result":{"taskId":"t-1","status":"working","statusMessage":"MARK"}}]]}}"# &[TASK], None => "result at `/result/statusMessage`";
+    NEW r#"{"capabilities":{"tools":{},"extensions":{"io.modelcontextprotocol/tasks":{}}},"tools":[{"name":"t","inputSchema":{}}],"script":{"tools/call":[[{"result":{"resultType":"task","taskId":"t-1","status":"working"}}]],"tasks/get":[[{"result":{"taskId":"t-1","status":"working","statusMessage":"MARK"}}]]}}"# &[CALL, TASK], None => "result at `/result/statusMessage`";
     NEW r#"{"capabilities":{"tools":{"listChanged":true}}}"# &[r#"{"id":1,"method":"subscriptions/listen","params":{"notifications":{"toolsListChanged":true}}}"#], Some(r#"{"method":"notifications/tools/list_changed","params":{"x":"MARK"}}"#) => "notification at `/params/x`";
     OLD r#"{"tools":[{"name":"t","inputSchema":{}}],"script":{"tools/call":[[{"ask":{"method":"elicitation/create","params":{"message":"MARK"}}},{"result":{"content":[]}}]]}}"# &[CALL], None => "server-request at `/params/message`";
     OLD r#"{"tools":[{"name":"t","inputSchema":{}}],"script":{"tools/call":[[{"ask":{"method":"sampling/createMessage","params":{"messages":[],"systemPrompt":"MARK"}}},{"result":{"content":[]}}]]}}"# &[CALL], None => "server-request at `/params/systemPrompt`";

@@ -76,6 +76,127 @@ async fn a_held_call_is_its_owners() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_servers_state_is_sealed_for_its_caller_and_its_call() {
+    let tools = r#"{"tools":[{"name":"echo","inputSchema":{"type":"object"}},{"name":"other","inputSchema":{"type":"object"}}]}"#;
+    let servers = vec![("alpha".to_owned(), Spec::read("2026-07-28", tools))];
+    let house = House::build(Plan { servers, ..Plan::default() });
+    let network = Network::memory(&house);
+    let connect =
+        |who| Client::connect_as(&house, &network, card(Door::Direct, "2026-07-28", "alpha"), somebody(who));
+    let (mut alice, mut mallory) = (connect("alice").await.unwrap(), connect("mallory").await.unwrap());
+    let alpha = house.server("alpha");
+    let asks = || {
+        json!({"resultType": "input_required", "requestState": "user=alice",
+        "inputRequests": {"k": {"method": "roots/list"}}})
+    };
+    alice.send(call(1, json!({}))).await;
+    alpha.recv().await;
+    alpha.send(crate::fake::Event::Result(asks()), None);
+    let state = alice.next().await.message["result"]["requestState"].as_str().unwrap().to_owned();
+    assert!(!state.contains("alice"), "{state}");
+    let retry =
+        |id, state: &str| call(id, json!({"requestState": state, "inputResponses": {"k": {"roots": []}}}));
+    let changed = format!("{}{}", &state[..state.len() - 2], if state.ends_with("bb") { "cc" } else { "bb" });
+    let mut other = retry(7, &state);
+    other["params"]["name"] = json!("other");
+    let rows = [
+        ("somebody else", true, retry(2, &state)),
+        ("changed", false, retry(3, &changed)),
+        ("the server's own", false, retry(4, "user=alice")),
+        ("unsealed with the mark", false, retry(5, "p1.user=alice")),
+        ("for another tool", false, other),
+    ];
+    for (name, stolen, message) in rows {
+        let client = if stolen { &mut mallory } else { &mut alice };
+        client.send(message).await;
+        assert_eq!(client.next().await.message["error"]["code"], json!(-32602), "{name}");
+        assert!(alpha.try_recv().is_none(), "{name}: the server heard of it");
+    }
+    alice.send(retry(8, &state)).await;
+    assert_eq!(alpha.recv().await.message["params"]["requestState"], "user=alice");
+    alpha.send(crate::fake::Event::Result(asks()), None);
+    alice.next().await;
+    tokio::time::sleep(Duration::from_secs(21)).await;
+    alice.send(retry(9, &state)).await;
+    assert_eq!(alice.next().await.message["error"]["code"], json!(-32602), "too late");
+    assert!(alpha.try_recv().is_none());
+    let refused = house.records().into_iter().filter(|it| it["decision"]["control"] == "ST-03");
+    assert_eq!(refused.count(), 6, "each is on record, before anything was allowed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_is_its_callers() {
+    let house = house("2026-07-28");
+    let network = Network::memory(&house);
+    let tasks = json!({"extensions": {"io.modelcontextprotocol/tasks": {}}});
+    let connect = |who| {
+        let card = Card { capabilities: tasks.clone(), ..card(Door::Direct, "2026-07-28", "alpha") };
+        Client::connect_as(&house, &network, card, somebody(who))
+    };
+    let (mut alice, mut mallory) = (connect("alice").await.unwrap(), connect("mallory").await.unwrap());
+    let alpha = house.server("alpha");
+    let task =
+        || crate::fake::Event::Result(json!({"resultType": "task", "taskId": "t-1", "status": "working"}));
+    alice.send(call(1, json!({}))).await;
+    alpha.recv().await;
+    alpha.send(task(), None);
+    assert_eq!(alice.next().await.message["result"]["taskId"], "t-1");
+    let ask =
+        |id: u64, method: &str, task: &str| json!({"id": id, "method": method, "params": {"taskId": task}});
+    for (id, method) in [(2, "tasks/get"), (3, "tasks/cancel"), (4, "tasks/update")] {
+        let mut told = Vec::new();
+        for task in ["t-1", "t-2"] {
+            mallory.send(ask(id, method, task)).await;
+            let error = mallory.next().await.message["error"].clone();
+            told.push((error["code"].clone(), error["message"].clone()));
+        }
+        assert_eq!(told[0], told[1], "{method}: hers looks like none");
+        assert_eq!(told[0].0, json!(-32602), "{method}");
+    }
+    // Nor is it given to her by a server that gives its id out twice.
+    assert!(alpha.try_recv().is_none(), "the server heard of it");
+    mallory.send(call(5, json!({}))).await;
+    alpha.recv().await;
+    alpha.send(task(), None);
+    let stolen = mallory.next().await.message;
+    assert!(stolen.get("error").is_some() && !stolen.to_string().contains("t-1"), "{stolen}");
+    // Nor told of.
+    let listen = |task: &str| json!({"id": 6, "method": "subscriptions/listen", "params": {"notifications": {"taskIds": [task]}}});
+    mallory.send(listen("t-1")).await;
+    assert_eq!(mallory.next().await.message["params"]["notifications"].get("taskIds"), None);
+    alice.send(ask(2, "tasks/get", "t-1")).await;
+    assert_eq!(alpha.recv().await.message["method"], "tasks/get");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_of_tasks_holds_its_callers() {
+    let spec = r#"{"capabilities":{"tools":{},"tasks":{"list":{}}},"tools":[{"name":"echo","inputSchema":{"type":"object"}}]}"#;
+    let servers = vec![("alpha".to_owned(), Spec::read("2025-11-25", spec))];
+    let house = House::build(Plan { servers, ..Plan::default() });
+    let network = Network::memory(&house);
+    let connect =
+        |who| Client::connect_as(&house, &network, card(Door::Direct, "2025-11-25", "alpha"), somebody(who));
+    let alpha = house.server("alpha");
+    let all = || {
+        crate::fake::Event::Result(
+            json!({"tasks": [{"taskId": "t-alice"}, {"taskId": "t-bob"}, {"taskId": "t-else"}]}),
+        )
+    };
+    for who in ["alice", "bob"] {
+        let mut client = connect(who).await.unwrap();
+        let own = format!("t-{who}");
+        client.send(call(1, json!({"task": {}}))).await;
+        alpha.recv().await;
+        alpha.send(crate::fake::Event::Result(json!({"task": {"taskId": own, "status": "working"}})), None);
+        assert_eq!(client.next().await.message["result"]["task"]["taskId"], json!(own));
+        client.send(json!({"id": 2, "method": "tasks/list"})).await;
+        alpha.recv().await;
+        alpha.send(all(), None);
+        assert_eq!(client.next().await.message["result"]["tasks"], json!([{"taskId": own}]));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cursor_is_its_callers_in_its_list_of_its_endpoint() {
     let tools = r#"{"tools":[{"name":"a","inputSchema":{"type":"object"}},{"name":"b","inputSchema":{"type":"object"}}],
         "prompts":[{"name":"a"},{"name":"b"}]}"#;

@@ -1,0 +1,219 @@
+//! Whose tasks are (controls ST-01 and ST-03).
+//!
+//! A server's ids of tasks pass through unchanged, for they stand in many places of many messages. What makes one
+//! nobody else's is this table: an id is known from the answer that first brought it, belongs to the caller that got
+//! the answer, and is for anybody else, or after a restart of the gateway, the id of a task that does not exist.
+
+use std::{collections::HashMap, sync::Arc};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use portcullis_core::{
+    Caller, ControlId, Principal, Refusal, RefusalKind, ServerName,
+    wire::{Document, Method, Node, Notification, Patch, Response, json::Kind},
+};
+
+use crate::{outbound, resolve::Resolved};
+
+/// Tasks remembered at a time.
+const MOST: usize = 100_000;
+/// Of one owner; the one that was used longest ago makes room.
+const MOST_OF_ONE: usize = 1_000;
+/// A task is forgotten when nobody has used it for a day.
+const LASTING_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// Who may use a task: with whichever scopes, since policy decides over each use.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Owner {
+    principal: Principal,
+    actor: Option<Principal>,
+    tenant: Option<Arc<str>>,
+    client: Option<(Arc<str>, Option<Arc<str>>)>,
+}
+
+impl Owner {
+    fn of(caller: &Caller) -> Self {
+        let client = caller.grant.as_deref().map(|grant| (grant.issuer.clone(), grant.client.clone()));
+        let Caller { principal, actor, tenant, .. } = caller.clone();
+        Self { principal, actor, tenant, client }
+    }
+}
+
+#[derive(Debug)]
+struct Owned {
+    owner: Owner,
+    caller: Caller,
+    used_ms: u64,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    tasks: HashMap<Key, Owned>,
+    /// How many of them are whose.
+    counts: HashMap<Owner, usize>,
+}
+
+impl Table {
+    fn keep(&mut self, wanted: impl Fn(&Owned) -> bool) {
+        self.tasks.retain(|_, owned| wanted(owned));
+        self.counts.clear();
+        for owned in self.tasks.values() {
+            *self.counts.entry(owned.owner.clone()).or_default() += 1;
+        }
+    }
+
+    fn make_room_for(&mut self, owner: &Owner) {
+        if self.counts.get(owner).is_none_or(|count| *count < MOST_OF_ONE) {
+            return;
+        }
+        let own = self.tasks.iter().filter(|(_, it)| it.owner == *owner);
+        let oldest = own.min_by_key(|(_, it)| it.used_ms).map(|(key, _)| key.clone());
+        if oldest.is_some_and(|key| self.tasks.remove(&key).is_some()) {
+            self.counts.entry(owner.clone()).and_modify(|count| *count = count.saturating_sub(1));
+        }
+    }
+
+    fn insert(&mut self, key: Key, owned: Owned) {
+        *self.counts.entry(owned.owner.clone()).or_default() += 1;
+        self.tasks.insert(key, owned);
+    }
+}
+
+type Key = (ServerName, Arc<str>);
+
+/// The owner of every task that is remembered.
+#[derive(Debug, Default)]
+pub(crate) struct Tasks(Mutex<Table>);
+
+impl Tasks {
+    /// Whether this task is the caller's; if so, it has been used.
+    pub(crate) fn is_of(&self, server: &ServerName, id: &str, caller: &Caller, now_ms: u64) -> bool {
+        let mut table = self.0.lock();
+        let found = table.tasks.get_mut(&(server.clone(), Arc::from(id)));
+        let Some(owned) = found.filter(|it| it.is_kept(now_ms) && it.owner == Owner::of(caller)) else {
+            return false;
+        };
+        owned.used_ms = now_ms;
+        true
+    }
+
+    /// Takes note of the tasks that an answer brings its caller.
+    ///
+    /// # Errors
+    /// [`RefusalKind::UpstreamInvalid`] when one is somebody else's, [`RefusalKind::TooMany`] when no more can be
+    /// remembered: nobody gets an id that nobody could be held to.
+    pub(crate) fn claim(&self, response: &Response, resolved: &Resolved, now_ms: u64) -> Result<(), Refusal> {
+        let (Some(result), Some(server)) = (response.result(), &resolved.call.target.server) else {
+            return Ok(());
+        };
+        for id in holders(result).filter_map(|holder| id_of(holder)) {
+            self.claim_one(server, &id, &resolved.call.caller, now_ms)?;
+        }
+        Ok(())
+    }
+
+    fn claim_one(&self, server: &ServerName, id: &str, caller: &Caller, now_ms: u64) -> Result<(), Refusal> {
+        let (key, owner) = ((server.clone(), Arc::from(id)), Owner::of(caller));
+        let mut table = self.0.lock();
+        match table.tasks.get_mut(&key).filter(|it| it.is_kept(now_ms)) {
+            Some(known) if known.owner == owner => {
+                known.used_ms = now_ms;
+                return Ok(());
+            }
+            Some(_) => return Err(somebody_elses(server)),
+            None => {}
+        }
+        if table.tasks.len() >= MOST || table.tasks.contains_key(&key) {
+            table.keep(|it| it.is_kept(now_ms));
+        }
+        table.make_room_for(&owner);
+        if table.tasks.len() >= MOST {
+            return Err(full());
+        }
+        table.insert(key, Owned { owner, caller: caller.clone(), used_ms: now_ms });
+        Ok(())
+    }
+
+    /// The answer to `tasks/list` with the caller's own tasks only.
+    pub(crate) fn own_only(&self, body: Bytes, resolved: &Resolved, now_ms: u64) -> Result<Bytes, Refusal> {
+        let Some(server) = &resolved.call.target.server else { return Ok(body) };
+        if resolved.call.request.method_kind() != Method::TasksList {
+            return Ok(body);
+        }
+        let document = Document::parse(body, &outbound::GENEROUS).map_err(|fault| broken(&fault))?;
+        let tasks = document.root().path(&["result", "tasks"]).filter(|it| it.kind() == Kind::Array);
+        let Some(tasks) = tasks else { return Ok(document.bytes().clone()) };
+        let own = |task: &Node<'_>| {
+            id_of(*task).is_some_and(|id| self.is_of(server, &id, &resolved.call.caller, now_ms))
+        };
+        let own: Vec<_> = tasks.elements().filter(own).map(Node::raw).collect();
+        let list = [b"[".as_slice(), &own.join(&b','), b"]"].concat();
+        let mut patch = Patch::new(&document);
+        patch.replace(tasks, list);
+        Ok(patch.apply())
+    }
+
+    /// Whether a notification may be told to this caller: it is about no task, or about one of its own.
+    pub(crate) fn may_hear(
+        &self,
+        server: &ServerName,
+        notification: &Notification,
+        caller: &Caller,
+        now_ms: u64,
+    ) -> bool {
+        match notification.method_kind() {
+            Method::TaskStatus | Method::TaskNotification => notification
+                .params()
+                .and_then(id_of)
+                .is_some_and(|id| self.is_of(server, &id, caller, now_ms)),
+            _ => true,
+        }
+    }
+
+    /// Forgets what nobody has used for long.
+    pub(crate) fn sweep(&self, now_ms: u64) {
+        self.0.lock().keep(|it| it.is_kept(now_ms));
+    }
+
+    /// Forgets the tasks of those owners.
+    pub(crate) fn release(&self, owner: impl Fn(&Caller) -> bool) {
+        self.0.lock().keep(|it| !owner(&it.caller));
+    }
+}
+
+impl Owned {
+    fn is_kept(&self, now_ms: u64) -> bool {
+        now_ms < self.used_ms.saturating_add(LASTING_MS)
+    }
+}
+
+/// Where a result names a task: itself in the newer form, its `task` in the older one.
+pub(crate) fn holders(result: Node<'_>) -> impl Iterator<Item = Node<'_>> {
+    let inner = result.get("task").filter(|task| task.kind() == Kind::Object);
+    std::iter::once(result).chain(inner)
+}
+
+fn id_of(holder: Node<'_>) -> Option<std::borrow::Cow<'_, str>> {
+    holder.get("taskId")?.as_str()
+}
+
+/// One answer for a task that does not exist, is somebody else's or was forgotten.
+pub(crate) fn no_task() -> Refusal {
+    Refusal::new(RefusalKind::NotFound, "no such task").by(ControlId::St01)
+}
+
+fn somebody_elses(server: &ServerName) -> Refusal {
+    Refusal::new(RefusalKind::UpstreamInvalid, "the server's answer cannot be passed on")
+        .by(ControlId::St01)
+        .operator(format!("`{server}` gave out the id of a task that is another caller's"))
+}
+
+fn broken(fault: &portcullis_core::wire::Fault) -> Refusal {
+    Refusal::new(RefusalKind::Internal, "internal error").operator(format!("a list of tasks: {fault}"))
+}
+
+fn full() -> Refusal {
+    Refusal::new(RefusalKind::TooMany, "too many tasks; try again later")
+        .by(ControlId::St01)
+        .operator(format!("{MOST} tasks are remembered that were used within a day"))
+}
