@@ -79,6 +79,7 @@ pub(crate) enum Fetched {
         headers: Vec<(http::HeaderName, Secret)>,
         credential: Option<credential::Fetched>,
         ca_file: Option<std::path::PathBuf>,
+        danger_tls12: bool,
         transport: Transport,
     },
 }
@@ -324,6 +325,7 @@ impl Needs<'_> {
                     headers: parsed.collect(),
                     credential,
                     ca_file: remote.ca_file.clone(),
+                    danger_tls12: remote.danger_tls12,
                     transport: remote.transport,
                 }
             }

@@ -71,7 +71,11 @@ impl Metrics {
             ),
             ("portcullis_reloads_total", "Configurations swapped in", &self.reloads),
             ("portcullis_events_lost_total", "Events that could not be recorded", &self.events_lost),
-            ("portcullis_dropped_messages_total", "Unreadable messages of servers", &self.dropped_messages),
+            (
+                "portcullis_dropped_messages_total",
+                "Messages of servers that were unreadable or about somebody else's task",
+                &self.dropped_messages,
+            ),
         ];
         let mut out = String::new();
         for (name, help, counter) in counters {

@@ -88,6 +88,11 @@ impl Authoriser {
         self.digest
     }
 
+    /// The policies that permit something, by name and by place (`<file>:<line>`), in the order in which they are written.
+    pub fn permits(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.policies.iter().filter(|policy| !policy.forbids()).map(|policy| (&*policy.name, &*policy.place))
+    }
+
     /// Whether the call may proceed as far as policy goes.
     ///
     /// # Errors

@@ -17,6 +17,7 @@ mod hostile_http;
 mod http;
 mod identity;
 mod message;
+mod mitm;
 mod pace;
 pub mod place;
 mod planted;

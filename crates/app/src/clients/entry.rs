@@ -266,9 +266,15 @@ fn read_remote(node: &Node, url: &Node, kind: Option<&str>) -> Result<Remote, Ve
         _ => Transport::Auto,
     };
     match parsed {
-        Ok(url) if faults.is_empty() => {
-            Ok(Remote { url, headers, credential: None, credential_resource: None, transport, ca_file: None })
-        }
+        Ok(url) if faults.is_empty() => Ok(Remote {
+            url,
+            headers,
+            credential: None,
+            credential_resource: None,
+            transport,
+            ca_file: None,
+            danger_tls12: false,
+        }),
         _ => Err(faults),
     }
 }

@@ -123,6 +123,8 @@ settings! {
         /// Calls a URL without encryption although its host is not this machine. Whoever is on the way can then read
         /// and change every call.
         Live danger_allow_plain_http: bool = Flag, default "false";
+        /// Takes TLS 1.2 from a URL whose host does not speak TLS 1.3.
+        Live danger_allow_tls12: bool = Flag, default "false";
     }
 }
 
@@ -263,6 +265,8 @@ pub struct Remote {
     pub credential_resource: Option<String>,
     /// Certificate authorities to trust besides the system's.
     pub ca_file: Option<PathBuf>,
+    /// Whether TLS 1.2 will do.
+    pub danger_tls12: bool,
 }
 
 /// Reads every `[server.NAME]` table; those that are switched off are checked and left out.
@@ -349,8 +353,15 @@ const WITH_COMMAND: &[&str] = &[
     "danger_host_network",
     "danger_no_sandbox",
 ];
-const WITH_URL: &[&str] =
-    &["headers", "credential", "credential_resource", "transport", "ca_file", "danger_allow_plain_http"];
+const WITH_URL: &[&str] = &[
+    "headers",
+    "credential",
+    "credential_resource",
+    "transport",
+    "ca_file",
+    "danger_allow_plain_http",
+    "danger_allow_tls12",
+];
 
 fn reach(walk: &mut Walk<'_>, table: &Table<'_>, section: &ServerSection) -> Option<Reach> {
     match (&section.command, &section.url) {
@@ -385,6 +396,7 @@ fn reach(walk: &mut Walk<'_>, table: &Table<'_>, section: &ServerSection) -> Opt
                     credential_resource: section.credential_resource.clone(),
                     transport: section.transport,
                     ca_file: section.ca_file.clone(),
+                    danger_tls12: section.danger_allow_tls12,
                 })
             })
         }

@@ -169,19 +169,22 @@ fn server_config(
             // Not settled: it will not be started.
             None => Program { command: program.into(), args: args.clone(), ..Program::default() },
         }),
-        Fetched::Url { url, headers, credential, ca_file, transport } => Transport::Http(Endpoint {
-            url: url.uri().clone(),
-            headers: headers.clone(),
-            credential: credential
-                .as_ref()
-                .map(|credential| Arc::new(Credential::new(&credential.config, clock.clone()))),
-            ca_file: ca_file.clone(),
-            mode: match transport {
-                config::Transport::Auto => HttpMode::Auto,
-                config::Transport::StreamableHttp => HttpMode::Streamable,
-                config::Transport::Sse => HttpMode::Sse,
-            },
-        }),
+        Fetched::Url { url, headers, credential, ca_file, danger_tls12, transport } => {
+            Transport::Http(Endpoint {
+                url: url.uri().clone(),
+                headers: headers.clone(),
+                credential: credential
+                    .as_ref()
+                    .map(|credential| Arc::new(Credential::new(&credential.config, clock.clone()))),
+                ca_file: ca_file.clone(),
+                danger_tls12: *danger_tls12,
+                mode: match transport {
+                    config::Transport::Auto => HttpMode::Auto,
+                    config::Transport::StreamableHttp => HttpMode::Streamable,
+                    config::Transport::Sse => HttpMode::Sse,
+                },
+            })
+        }
     };
     let server = &configured.server;
     ServerConfig {

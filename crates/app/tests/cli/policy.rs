@@ -234,6 +234,21 @@ fn recorded_decisions_are_put_to_policies_and_nothing_is_guessed() {
 }
 
 #[test]
+fn grants_that_nobody_uses_are_found() {
+    let case = case("policy-unused");
+    case.write("audit.jsonl", &records());
+    let unused = |more: &[&str]| {
+        let args = ["policy", "unused", "--policy", "policy.cedar", "--records", "audit.jsonl"];
+        case.run(&[&args[..], more].concat())
+    };
+    unused(&[]).check("policy-unused");
+    let report = json(&unused(&["--json"]));
+    let counts: Vec<_> =
+        report["policies"].as_array().unwrap().iter().map(|it| (&it["policy"], &it["allowed"])).collect();
+    assert_eq!(counts, [(&json!("door"), &json!(0)), (&json!("git"), &json!(6))]);
+}
+
+#[test]
 fn two_policies_are_compared_over_cases_and_over_records() {
     let case = case("policy-diff");
     case.write("audit.jsonl", &records());

@@ -76,6 +76,8 @@ pub struct Endpoint {
     pub credential: Option<Arc<Credential>>,
     /// PEM file of certificate authorities trusted besides the system's.
     pub ca_file: Option<PathBuf>,
+    /// Whether TLS 1.2 will do where the server does not speak TLS 1.3.
+    pub danger_tls12: bool,
     /// Which of the HTTP transports.
     pub mode: HttpMode,
 }

@@ -8,14 +8,18 @@ mod s05;
 mod s06;
 mod s07;
 mod s08;
+mod s10;
 mod s11;
+mod s12;
 mod s15;
+mod s16;
 mod s17;
 mod s18;
 mod s19;
 mod s20;
 mod s21;
 mod s22;
+mod s23;
 mod s24;
 mod s25;
 mod s26;
@@ -59,14 +63,18 @@ pub const SCENARIOS: &[Scenario] = &[
     s06::SCENARIO,
     s07::SCENARIO,
     s08::SCENARIO,
+    s10::SCENARIO,
     s11::SCENARIO,
+    s12::SCENARIO,
     s15::SCENARIO,
+    s16::SCENARIO,
     s17::SCENARIO,
     s18::SCENARIO,
     s19::SCENARIO,
     s20::SCENARIO,
     s21::SCENARIO,
     s22::SCENARIO,
+    s23::SCENARIO,
     s24::SCENARIO,
     s25::SCENARIO,
     s26::SCENARIO,

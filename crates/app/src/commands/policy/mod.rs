@@ -7,6 +7,7 @@ mod explain;
 mod import;
 mod replay;
 mod test;
+mod unused;
 
 use crate::{exit::Outcome, printer::Printer};
 
@@ -24,6 +25,7 @@ enum Command {
     Explain(Box<explain::Args>),
     Diff(diff::Args),
     Replay(replay::Args),
+    Unused(unused::Args),
     Import(import::Args),
 }
 
@@ -34,6 +36,7 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Outcome {
         Command::Explain(args) => explain::run(&args, printer),
         Command::Diff(args) => diff::run(&args, printer),
         Command::Replay(args) => replay::run(&args, printer),
+        Command::Unused(args) => unused::run(&args, printer),
         Command::Import(args) => import::run(&args, printer),
     }
 }

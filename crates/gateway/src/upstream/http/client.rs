@@ -15,7 +15,7 @@ use portcullis_core::{Secret, UpstreamError};
 use portcullis_identity::Credential;
 use portcullis_wire::json::Limits;
 
-use super::tls;
+use super::tls::{self, Oldest};
 use crate::upstream::config::Endpoint;
 
 /// Why a server cannot be reached as configured.
@@ -85,11 +85,12 @@ impl HttpClient {
         reading: Limits,
     ) -> Result<Self, HttpConfigError> {
         let tls = check(&endpoint.url)?;
+        let oldest = if endpoint.danger_tls12 { Oldest::Tls12 } else { Oldest::Tls13 };
         let mut tcp = HttpConnector::new();
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(connect_timeout));
         tcp.set_keepalive(Some(KEEP_ALIVE));
-        let connector = tls::connector(tcp, tls, endpoint.ca_file.as_deref())?;
+        let connector = tls::connector(tcp, tls, endpoint.ca_file.as_deref(), oldest)?;
         let inner = Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())

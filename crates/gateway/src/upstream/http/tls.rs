@@ -4,10 +4,35 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
-use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
+use rustls::{
+    ClientConfig, RootCertStore, SupportedProtocolVersion,
+    crypto::aws_lc_rs,
+    version::{TLS12, TLS13},
+};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 
 use super::client::HttpConfigError;
+
+/// The oldest version of TLS that will do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Oldest {
+    /// For servers (control NET-01).
+    Tls13,
+    /// For what the operator names besides servers, and for servers by a setting with `danger` in its name.
+    Tls12,
+}
+
+static NEWEST: [&SupportedProtocolVersion; 1] = [&TLS13];
+static BOTH: [&SupportedProtocolVersion; 2] = [&TLS13, &TLS12];
+
+impl Oldest {
+    fn and_later(self) -> &'static [&'static SupportedProtocolVersion] {
+        match self {
+            Self::Tls13 => &NEWEST,
+            Self::Tls12 => &BOTH,
+        }
+    }
+}
 
 /// A connector as the one to servers is, for what the gateway itself sends elsewhere. `ca_file` holds authorities
 /// trusted besides the system's.
@@ -22,7 +47,7 @@ pub fn https(
     let mut tcp = HttpConnector::new();
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(connect_timeout));
-    connector(tcp, tls, ca_file)
+    connector(tcp, tls, ca_file, Oldest::Tls12)
 }
 
 /// How the gateway speaks TLS to what is no server. `ca_file` holds authorities trusted besides the system's.
@@ -30,7 +55,7 @@ pub fn https(
 /// # Errors
 /// [`HttpConfigError`] when there is nobody to trust, or TLS cannot be set up.
 pub fn tls_client(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, HttpConfigError> {
-    config(true, ca_file).map(Arc::new)
+    config(true, ca_file, Oldest::Tls12).map(Arc::new)
 }
 
 /// A connector for `http` and `https`. `ca_file` holds authorities trusted besides the system's.
@@ -38,16 +63,17 @@ pub(super) fn connector(
     mut tcp: HttpConnector,
     tls: bool,
     ca_file: Option<&Path>,
+    oldest: Oldest,
 ) -> Result<HttpsConnector<HttpConnector>, HttpConfigError> {
     tcp.enforce_http(false);
     Ok(HttpsConnectorBuilder::new()
-        .with_tls_config(config(tls, ca_file)?)
+        .with_tls_config(config(tls, ca_file, oldest)?)
         .https_or_http()
         .enable_all_versions()
         .wrap_connector(tcp))
 }
 
-fn config(tls: bool, ca_file: Option<&Path>) -> Result<ClientConfig, HttpConfigError> {
+fn config(tls: bool, ca_file: Option<&Path>, oldest: Oldest) -> Result<ClientConfig, HttpConfigError> {
     let mut roots = RootCertStore::empty();
     if tls {
         // Certificates that cannot be read are as good as absent; none at all is an error below.
@@ -60,7 +86,7 @@ fn config(tls: bool, ca_file: Option<&Path>) -> Result<ClientConfig, HttpConfigE
         return Err(HttpConfigError::NoAuthorities);
     }
     Ok(ClientConfig::builder_with_provider(aws_lc_rs::default_provider().into())
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(oldest.and_later())
         .map_err(|error| HttpConfigError::Tls(error.to_string()))?
         .with_root_certificates(roots)
         .with_no_client_auth())

@@ -64,7 +64,14 @@ impl Bench {
         server: Arc<FakeHttp>,
     ) -> Self {
         let headers = vec![("x-key".parse().unwrap(), Secret::new(b"k3y".to_vec()))];
-        let endpoint = Endpoint { url: server.url("/mcp"), headers, credential, ca_file: None, mode };
+        let endpoint = Endpoint {
+            url: server.url("/mcp"),
+            headers,
+            credential,
+            ca_file: None,
+            danger_tls12: false,
+            mode,
+        };
         let mut config = ServerConfig::new("fake".parse().unwrap(), Transport::Http(endpoint.clone()));
         config.probe_timeout = Duration::from_millis(500);
         config.connect_timeout = Duration::from_secs(5);

@@ -174,8 +174,14 @@ async fn nobody_there_is_unreachable() {
     let port = listener.local_addr().unwrap().port();
     drop(listener);
     let url = format!("http://127.0.0.1:{port}/").parse().unwrap();
-    let endpoint =
-        Endpoint { url, headers: Vec::new(), credential: None, ca_file: None, mode: HttpMode::Auto };
+    let endpoint = Endpoint {
+        url,
+        headers: Vec::new(),
+        credential: None,
+        ca_file: None,
+        danger_tls12: false,
+        mode: HttpMode::Auto,
+    };
     let config = ServerConfig::new("fake".parse().unwrap(), Transport::Http(endpoint.clone()));
     let upstream = HttpUpstream::new(Arc::new(config), &endpoint, observer().0, health()).unwrap();
     let error = upstream.connect(&profile(&json!({}), None)).await.err().unwrap();

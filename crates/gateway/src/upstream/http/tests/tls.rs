@@ -56,6 +56,7 @@ async fn connect(server: &FakeHttp, host: &str, ca: Option<&str>) -> Result<Arc<
         headers: Vec::new(),
         credential: None,
         ca_file: ca.map(|_| path.clone()),
+        danger_tls12: false,
         mode: HttpMode::Auto,
     };
     let config = ServerConfig::new("fake".parse().unwrap(), Transport::Http(endpoint.clone()));
