@@ -112,3 +112,80 @@ fn record(attempt: &Attempt, decision: Decision, ran: &[ControlId]) -> DecisionR
         spans: None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
+    use std::net::IpAddr;
+
+    use portcullis_audit::MemorySink;
+    use portcullis_core::{DomainName, FakeClock, RefusalKind};
+    use portcullis_sandbox::egress::{Gate, GateParts, Limits, LookupFault, Policy, Resolve, serve};
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::{TcpListener, TcpStream},
+    };
+
+    use super::*;
+
+    /// Is asked by nobody: what is not listed is not looked up.
+    struct NoNames;
+
+    impl Resolve for NoNames {
+        fn lookup<'a>(&'a self, _: &'a DomainName) -> BoxFuture<'a, Result<Vec<IpAddr>, LookupFault>> {
+            Box::pin(async { Ok(Vec::new()) })
+        }
+    }
+
+    async fn connect(address: SocketAddr, to: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let asked = format!("CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n\r\n");
+        stream.write_all(asked.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        let _reset_is_an_end_too = stream.read_to_end(&mut answer).await;
+        String::from_utf8_lossy(&answer).lines().next().unwrap_or_default().to_owned()
+    }
+
+    #[tokio::test]
+    async fn a_server_that_hammers_its_gate_costs_no_caller_a_record() {
+        let (sink, clock) = (Arc::new(MemorySink::new()), Arc::new(FakeClock::at(7_000)));
+        let options = RecorderOptions { full_refusals_per_second: 1, ..RecorderOptions::new("node") };
+        let recorder = Recorder::new(sink.clone(), clock.clone(), options, Digests::default()).unwrap();
+        let gate = Arc::new(Gate::new(GateParts {
+            server: "hostile".parse().unwrap(),
+            policy: Policy::default(),
+            limits: Limits { connections_per_minute: 100, ..Limits::default() },
+            resolver: Arc::new(NoNames),
+            ledger: Arc::new(RecordedEgress::new(recorder.clone())),
+            clock,
+        }));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let serving = tokio::spawn(serve(listener, gate.clone(), std::future::pending()));
+        let mut answers = Vec::new();
+        for n in 0..400 {
+            answers.push(connect(address, &format!("host-{n}.test:443")).await);
+        }
+        serving.abort();
+        let with = |status: &str| answers.iter().filter(|answer| answer.contains(status)).count();
+        assert_eq!((with(" 403 "), with(" 429 ")), (100, 300));
+        assert_eq!(
+            (gate.metrics().refused(), sink.records().len()),
+            (400, 65),
+            "64 in full, and one that more follow"
+        );
+
+        // The second of a caller, in which there is room for one.
+        let attempt = Attempt {
+            server: "notes".parse().unwrap(),
+            way: portcullis_sandbox::egress::Way::Connect,
+            destination: "read_file".to_owned(),
+        };
+        let decision = Decision::Refuse { kind: RefusalKind::Denied, control: None, detail: "no".to_owned() };
+        let of_caller = DecisionRecord { channel: Channel::Http, ..record(&attempt, decision, &[]) };
+        let receipt = recorder.refuse(of_caller).unwrap();
+        let last = sink.records().pop().unwrap();
+        assert_eq!(last["id"], receipt.record_id().to_string());
+        assert_eq!((&last["channel"], &last["decision"]["detail"]), (&"http".into(), &"no".into()));
+    }
+}

@@ -42,7 +42,7 @@ pub enum EventKind {
     NotContained,
     /// A stop is lifted.
     StopLifted,
-    /// Refusals of the current second are counted instead of written in full.
+    /// Further refusals, of callers or of the server named, are counted for a while instead of written in full.
     SummaryBegins,
     /// The counts of a summary.
     Summary,

@@ -4,16 +4,27 @@
 //! fill the disk and push out the records of everyone else. Each second, a budget of refusals is written in
 //! full. The first one beyond it writes a record that says a summary begins; the rest of that second
 //! are counted by reason, their receipts name that record, and a tally follows it.
+//!
+//! What one server attempts on its way out has a budget of its own, for each server: a hostile one crowds nobody's
+//! refusals into counts but its own.
 
 use std::{
-    collections::HashMap,
-    sync::atomic::{AtomicU64, Ordering},
+    collections::{BTreeMap, HashMap},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
-use parking_lot::Mutex;
-use portcullis_core::{ControlId, RecordId, RefusalKind};
+use parking_lot::{Mutex, RwLock};
+use portcullis_core::{Channel, ControlId, DecisionRecord, RecordId, RefusalKind, ServerName};
 
-const WINDOW_MS: u64 = 1_000;
+const CALLS_WINDOW_MS: u64 = 1_000;
+const CALLS_BEGIN: &str = "further refusals of this second are counted by reason in a record that follows";
+
+const EGRESS_WINDOW_MS: u64 = 10_000;
+const EGRESS_BEGIN: &str =
+    "its further refusals on the way out in these ten seconds are counted by reason in a record that follows";
 
 /// What to do with one refusal.
 pub(crate) enum Admission {
@@ -23,7 +34,7 @@ pub(crate) enum Admission {
     Counted(RecordId),
 }
 
-/// Refusals of one second that were counted and not written.
+/// Refusals of one window of time that were counted and not written.
 #[derive(Debug, Clone)]
 pub(crate) struct Tally {
     /// The record that announced the summary.
@@ -59,9 +70,54 @@ struct Window {
     tally: Option<Tally>,
 }
 
-/// The budget and the current second.
+/// The budget of callers, and one for the way out of each server.
+pub(crate) struct Floods {
+    calls: Arc<Flood>,
+    egress_budget: u32,
+    /// By names that the configuration gave, so there are no more of them than it has servers.
+    egress: RwLock<BTreeMap<ServerName, Arc<Flood>>>,
+}
+
+impl Floods {
+    pub(crate) fn new(calls_per_second: u32, egress_budget: u32) -> Self {
+        let calls = Flood::new(calls_per_second, CALLS_WINDOW_MS, CALLS_BEGIN);
+        Self { calls: Arc::new(calls), egress_budget, egress: RwLock::default() }
+    }
+
+    /// The budget that a refusal is taken from.
+    pub(crate) fn of(&self, record: &DecisionRecord) -> Arc<Flood> {
+        let (Channel::Egress, Some(server)) = (record.channel, &record.server) else {
+            return self.calls.clone();
+        };
+        if let Some(known) = self.egress.read().get(server) {
+            return known.clone();
+        }
+        let new = || Arc::new(Flood::new(self.egress_budget, EGRESS_WINDOW_MS, EGRESS_BEGIN));
+        self.egress.write().entry(server.clone()).or_insert_with(new).clone()
+    }
+
+    /// The tallies of windows that are over, to be written now.
+    pub(crate) fn due(&self, now_ms: u64) -> Vec<Tally> {
+        self.tallies(|flood| flood.due(now_ms))
+    }
+
+    /// Every open tally.
+    pub(crate) fn take(&self) -> Vec<Tally> {
+        self.tallies(Flood::take)
+    }
+
+    fn tallies(&self, take: impl Fn(&Flood) -> Option<Tally>) -> Vec<Tally> {
+        let egress = self.egress.read();
+        take(&self.calls).into_iter().chain(egress.values().filter_map(|flood| take(flood))).collect()
+    }
+}
+
+/// One budget and the current window of time.
 pub(crate) struct Flood {
-    per_second: u32,
+    budget: u32,
+    window_ms: u64,
+    /// What the record says that announces a summary.
+    pub(crate) begins: &'static str,
     window: Mutex<Window>,
     /// When the open tally is due in milliseconds since the epoch; `u64::MAX` while there is none. Lets
     /// every other record ask for one load.
@@ -69,12 +125,12 @@ pub(crate) struct Flood {
 }
 
 impl Flood {
-    pub(crate) fn new(per_second: u32) -> Self {
-        Self { per_second, window: Mutex::default(), due_ms: AtomicU64::new(u64::MAX) }
+    fn new(budget: u32, window_ms: u64, begins: &'static str) -> Self {
+        Self { budget, window_ms, begins, window: Mutex::default(), due_ms: AtomicU64::new(u64::MAX) }
     }
 
     /// Decides about one refusal at `now_ms`. `announce` writes the record under which the rest of the
-    /// second is counted; it is called at most once a second. When it fails there is nothing to count
+    /// window is counted; it is called at most once in it. When it fails there is nothing to count
     /// under, so the refusal is to be written in full and meets the same failure itself.
     pub(crate) fn admit(
         &self,
@@ -84,30 +140,30 @@ impl Flood {
         announce: impl FnOnce() -> Option<RecordId>,
     ) -> Admission {
         let mut window = self.window.lock();
-        if window.tally.is_none() && now_ms.abs_diff(window.started_ms) >= WINDOW_MS {
+        if window.tally.is_none() && now_ms.abs_diff(window.started_ms) >= self.window_ms {
             *window = Window { started_ms: now_ms, ..Window::default() };
         }
-        if window.in_full < self.per_second {
+        if window.in_full < self.budget {
             window.in_full += 1;
             return Admission::Full;
         }
         if window.tally.is_none() {
             let Some(opening) = announce() else { return Admission::Full };
             window.tally = Some(Tally { opening, counts: HashMap::new() });
-            self.due_ms.store(window.started_ms.saturating_add(WINDOW_MS), Ordering::Release);
+            self.due_ms.store(window.started_ms.saturating_add(self.window_ms), Ordering::Release);
         }
         let Some(tally) = &mut window.tally else { return Admission::Full };
         *tally.counts.entry((kind, control)).or_default() += 1;
         Admission::Counted(tally.opening.clone())
     }
 
-    /// The tally of a second that is over, to be written now. At most one caller gets it.
-    pub(crate) fn due(&self, now_ms: u64) -> Option<Tally> {
+    /// The tally of a window that is over, to be written now. At most one caller gets it.
+    fn due(&self, now_ms: u64) -> Option<Tally> {
         if now_ms < self.due_ms.load(Ordering::Acquire) { None } else { self.take() }
     }
 
-    /// The open tally, whether its second is over or not.
-    pub(crate) fn take(&self) -> Option<Tally> {
+    /// The open tally, whether its window is over or not.
+    fn take(&self) -> Option<Tally> {
         let mut window = self.window.lock();
         self.due_ms.store(u64::MAX, Ordering::Release);
         let tally = window.tally.take();

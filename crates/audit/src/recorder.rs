@@ -4,18 +4,16 @@ use std::{fmt, sync::Arc};
 
 use parking_lot::{Mutex, RwLock};
 use portcullis_core::{
-    BoxFuture, Clock, Commitment, ControlId, Decision, DecisionRecord, Digest, Record, RecordId, Refusal,
-    RefusalKind, Sink, SinkError,
+    BoxFuture, Channel, Clock, Commitment, ControlId, Decision, DecisionRecord, Digest, Record, RecordId,
+    Refusal, RefusalKind, Sink, SinkError,
 };
 
 use crate::{
     CommitmentKey, EventKind, Receipt, RecorderMetrics, Ticket,
-    flood::{Admission, Flood, Tally},
+    flood::{Admission, Floods, Tally},
     line::{Body, LineError},
     otel::Telemetry,
 };
-
-const SUMMARY_BEGINS: &str = "further refusals of this second are counted by reason in a record that follows";
 
 /// How records are made.
 #[derive(Clone, Debug)]
@@ -27,6 +25,9 @@ pub struct RecorderOptions {
     pub withhold_on_failed_outcome: bool,
     /// Refusals written in full in one second; further ones in that second are counted by reason.
     pub full_refusals_per_second: u32,
+    /// Refusals of what one server attempts on its way out that are written in full in ten seconds; further ones
+    /// are counted by reason. They are no part of the above: a server cannot push out the refusals of callers.
+    pub full_egress_refusals: u32,
     /// Key of the commitments to requests and sessions; without one, whoever guesses them can tell.
     pub commitment_key: Option<Arc<CommitmentKey>>,
     /// Is told what is recorded.
@@ -34,12 +35,14 @@ pub struct RecorderOptions {
 }
 
 impl RecorderOptions {
-    /// Withholds nothing and writes up to 256 refusals a second in full.
+    /// Withholds nothing and writes up to 256 refusals a second in full, and up to 64 of each server's on its way
+    /// out in ten seconds.
     pub fn new(node: impl Into<String>) -> Self {
         Self {
             node: node.into(),
             withhold_on_failed_outcome: false,
             full_refusals_per_second: 256,
+            full_egress_refusals: 64,
             commitment_key: None,
             telemetry: None,
         }
@@ -85,7 +88,7 @@ struct Inner {
     /// The next sequence number. Held while a record is handed to the sink, so that order there is order
     /// here.
     next: Mutex<u64>,
-    flood: Flood,
+    floods: Floods,
     commitment_key: Option<Arc<CommitmentKey>>,
     telemetry: Option<Telemetry>,
     metrics: RecorderMetrics,
@@ -125,7 +128,7 @@ impl Recorder {
             withhold: options.withhold_on_failed_outcome,
             digests: RwLock::new(digests),
             next: Mutex::new(1),
-            flood: Flood::new(options.full_refusals_per_second),
+            floods: Floods::new(options.full_refusals_per_second, options.full_egress_refusals),
             commitment_key: options.commitment_key,
             telemetry: options.telemetry,
             metrics: RecorderMetrics::default(),
@@ -194,10 +197,13 @@ impl Recorder {
             return Err(misuse("a refusal was recorded with a decision that allows the call"));
         };
         self.settle_summary();
-        let announce = || self.event(EventKind::SummaryBegins, None, SUMMARY_BEGINS.to_owned()).ok();
-        if let Admission::Counted(opening) =
-            self.0.flood.admit(self.0.clock.now_ms(), kind, control, announce)
-        {
+        let flood = self.0.floods.of(&record);
+        let whose = (record.channel == Channel::Egress).then_some(record.server.as_ref()).flatten();
+        let announce = || {
+            let whose = whose.map(ToString::to_string);
+            self.event(EventKind::SummaryBegins, whose, flood.begins.to_owned()).ok()
+        };
+        if let Admission::Counted(opening) = flood.admit(self.0.clock.now_ms(), kind, control, announce) {
             self.0.metrics.summarised.add(1);
             return Ok(Receipt::of(opening));
         }
@@ -304,18 +310,14 @@ impl Recorder {
         record.controls_digest = record.controls_digest.or(in_force.controls);
     }
 
-    /// Writes the counts of a summary whose second is over.
+    /// Writes the counts of summaries whose time is over.
     fn settle_summary(&self) {
-        if let Some(tally) = self.0.flood.due(self.0.clock.now_ms()) {
-            self.write_tally(&tally);
-        }
+        self.0.floods.due(self.0.clock.now_ms()).iter().for_each(|tally| self.write_tally(tally));
     }
 
-    /// Writes the counts of the summary now, for the last record of a run.
+    /// Writes the counts of every summary now, for the last record of a run.
     fn close_summary(&self) {
-        if let Some(tally) = self.0.flood.take() {
-            self.write_tally(&tally);
-        }
+        self.0.floods.take().iter().for_each(|tally| self.write_tally(tally));
     }
 
     fn write_tally(&self, tally: &Tally) {

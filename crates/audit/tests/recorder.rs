@@ -11,7 +11,9 @@ use std::{
 
 use common::{NOW_MS, allowed, recorder, recorder_with, refused};
 use portcullis_audit::{Digests, EventKind, MemorySink, Recorder, RecorderError, RecorderOptions, Ticket};
-use portcullis_core::{ControlId, ControlRun, Digest, FakeClock, Outcome, Refusal, RefusalKind};
+use portcullis_core::{
+    Channel, ControlId, ControlRun, DecisionRecord, Digest, FakeClock, Outcome, Refusal, RefusalKind,
+};
 use serde_json::{Value, json};
 
 fn memory() -> (Arc<MemorySink>, Recorder) {
@@ -223,6 +225,48 @@ async fn refusals_under_flood_are_counted_and_each_receipt_names_a_record() {
         ["decision", "decision", "decision", "refusal-summary-begins", "refusal-summary", "stopped"]
     );
     assert_eq!(records[11]["detail"], "denied by AZ-01: 2");
+}
+
+/// A server's attempt to get out that was refused.
+fn on_the_way_out(server: &str, item: &str) -> DecisionRecord {
+    let (channel, caller, item) = (Channel::Egress, None, Some(item.into()));
+    DecisionRecord { channel, caller, item, server: server.parse().ok(), ..refused("no rule allows it") }
+}
+
+#[tokio::test]
+async fn a_server_that_hammers_its_way_out_costs_no_caller_a_record() {
+    let sink = Arc::new(MemorySink::new());
+    let clock = Arc::new(FakeClock::at(NOW_MS));
+    let options = RecorderOptions {
+        full_refusals_per_second: 2,
+        full_egress_refusals: 3,
+        ..RecorderOptions::new("node")
+    };
+    let recorder = Recorder::new(sink.clone(), clock.clone(), options, Digests::default()).unwrap();
+    for n in 0..5_000 {
+        let _ = recorder.refuse(on_the_way_out("hostile", &n.to_string())).unwrap();
+    }
+    assert_eq!(sink.records().len(), 4, "three in full, and the announcement");
+    assert_eq!(sink.records()[3]["subject"], "hostile");
+    // Neither callers nor other servers have lost anything.
+    for (record, index) in [(refused("no"), 4), (on_the_way_out("other", "a"), 5), (refused("no"), 6)] {
+        let receipt = recorder.refuse(record).unwrap();
+        assert_eq!(receipt.record_id().to_string(), sink.records()[index]["id"].as_str().unwrap());
+        assert_eq!(sink.records()[index]["decision"]["verdict"], "refuse");
+    }
+    // A second is no new budget for the server, and ten are.
+    clock.advance_ms(1_000);
+    let _ = recorder.refuse(on_the_way_out("hostile", "again")).unwrap();
+    assert_eq!(sink.records().len(), 7);
+    clock.advance_ms(9_000);
+    let _ = recorder.refuse(on_the_way_out("hostile", "again")).unwrap();
+    let records = sink.records();
+    assert_eq!(records[7]["event"], "refusal-summary");
+    assert_eq!(
+        (&records[7]["subject"], &records[7]["detail"]),
+        (&records[3]["id"], &json!("denied by AZ-01: 4998"))
+    );
+    assert_eq!((&records[8]["server"], records.len()), (&json!("hostile"), 9));
 }
 
 #[tokio::test]

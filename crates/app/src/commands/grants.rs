@@ -47,6 +47,9 @@ pub(crate) struct Reach {
     /// Name server to ask, instead of those in /etc/resolv.conf.
     #[arg(long, value_name = "IP:PORT")]
     pub(crate) name_server: Vec<SocketAddr>,
+    /// Most connections that may be asked for in a minute, those that are refused included.
+    #[arg(long, value_name = "NUMBER", default_value_t = Limits::default().connections_per_minute)]
+    pub(crate) connections_per_minute: u32,
     /// Most bytes one connection may send.
     #[arg(long, value_name = "BYTES", default_value_t = Limits::default().upload_bytes)]
     pub(crate) upload_bytes: u64,
@@ -70,6 +73,7 @@ impl Reach {
             danger_plain_hosts: self.danger_allow_plain.iter().cloned().collect(),
             danger_addresses: self.danger_allow_address.iter().copied().collect(),
             name_servers: self.name_server.clone(),
+            connections_per_minute: self.connections_per_minute,
             upload_bytes: self.upload_bytes,
             upload_bytes_per_hour: self.upload_bytes_per_hour,
         }

@@ -65,6 +65,9 @@ settings! {
         Live sandbox_hosts: Vec<String> = List(net::HOST_RULE);
         /// Name servers that are asked for those hosts, instead of the machine's.
         Live sandbox_name_servers: Vec<SocketAddr> = List(net::ADDRESS);
+        /// Most connections the command may ask for in a minute, those that are refused included; as many may come at
+        /// once.
+        Live sandbox_connections_per_minute: u32 = Whole::<u32>::new("connections", 1, 60_000), default "300";
         /// Most bytes one of the command's connections may send.
         Live sandbox_upload_bytes: u64 = Whole::<u64>::new("bytes", 0, TIB), default "67108864";
         /// Most bytes the command may send to one of the hosts listed, in an hour and over all connections.
@@ -303,6 +306,7 @@ impl ServerSection {
             danger_plain_hosts: self.danger_plain_hosts.iter().cloned().collect(),
             danger_addresses: self.danger_private_addresses.iter().copied().collect(),
             name_servers: self.sandbox_name_servers.clone(),
+            connections_per_minute: self.sandbox_connections_per_minute,
             upload_bytes: self.sandbox_upload_bytes,
             upload_bytes_per_hour: self.sandbox_upload_bytes_per_hour,
         }
@@ -346,6 +350,7 @@ const WITH_COMMAND: &[&str] = &[
     "sandbox_execute",
     "sandbox_hosts",
     "sandbox_name_servers",
+    "sandbox_connections_per_minute",
     "sandbox_upload_bytes",
     "sandbox_upload_bytes_per_hour",
     "danger_plain_hosts",

@@ -66,6 +66,12 @@ pub enum Denial {
         /// How much is allowed.
         limit: u64,
     },
+    /// More connections were asked for than may be.
+    #[error("more than {limit} connections were asked for within a minute")]
+    TooOften {
+        /// How many may be.
+        limit: u32,
+    },
     /// Nothing was said for too long.
     #[error("{0} took too long")]
     Slow(&'static str),
@@ -168,6 +174,13 @@ impl Denial {
             Self::Download { .. } => {
                 (K::TooLarge, Net05, 502, "http_response_body_size", "the answer is too large")
             }
+            Self::TooOften { .. } => (
+                K::TooMany,
+                Net05,
+                429,
+                "connection_limit_reached",
+                "too many connections were asked for; wait a minute",
+            ),
             Self::Slow(_) => (K::Timeout, Net05, 504, "connection_timeout", "it took too long"),
         };
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::FORBIDDEN);

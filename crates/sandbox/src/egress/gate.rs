@@ -15,6 +15,7 @@ use tokio::{
 use super::{
     Attempt, Denial, End, Entry, Ledger, Limits, LookupFault, Metrics, Policy, Resolve, Way,
     meter::{Budgets, Meter},
+    pace::Pace,
 };
 
 /// Shortest time one address is given, so that a dead one among several does not use up all of it.
@@ -44,6 +45,7 @@ pub struct Gate {
     resolver: Arc<dyn Resolve>,
     ledger: Arc<dyn Ledger>,
     budgets: Arc<Budgets>,
+    pace: Pace,
     metrics: Arc<Metrics>,
 }
 
@@ -71,6 +73,7 @@ impl Gate {
         Self {
             server: parts.server,
             policy: parts.policy,
+            pace: Pace::new(parts.clock.clone(), parts.limits.connections_per_minute),
             limits: Arc::new(parts.limits),
             resolver: parts.resolver,
             ledger: parts.ledger,
@@ -125,6 +128,7 @@ impl Gate {
 
     /// The rule, whether it asks for TLS, and the addresses, every one of them checked.
     async fn clear(&self, way: Way, asked: &str) -> Result<(Authority, Arc<str>, bool, Vec<IpAddr>), Denial> {
+        self.pace.take()?;
         let to = Authority::parse(asked, None)?;
         let permit = self.policy.permit(&to, way)?;
         // Asked once: what is checked here is what is connected to.

@@ -7,6 +7,8 @@ use std::time::Duration;
 pub struct Limits {
     /// Connections at a time; further ones wait.
     pub connections: usize,
+    /// Connections that may be asked for in a minute, those that are refused included; as many may come at once.
+    pub connections_per_minute: u32,
     /// Largest head of a request or of an answer to it, in bytes.
     pub head_bytes: usize,
     /// Most header fields of a request or of an answer.
@@ -35,6 +37,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 64,
+            connections_per_minute: 300,
             head_bytes: 32 * 1024,
             headers: 100,
             head: Duration::from_secs(10),

@@ -13,6 +13,7 @@
 //! | `resolve`, `dns` | which addresses does the name have, all of them, now? |
 //! | `gate` | everything that is asked before the first byte leaves, in order |
 //! | `hello` | whom does a TLS client say it is speaking to? |
+//! | `pace` | how often has it asked, and is that too often? |
 //! | `meter` | how much has left, and is that too much? |
 //! | `proxy` | `CONNECT` and absolute-form requests |
 //! | `ledger` | the port through which every attempt is recorded |
@@ -30,6 +31,7 @@ mod limits;
 mod listener;
 mod meter;
 mod metrics;
+mod pace;
 mod policy;
 mod proxy;
 mod resolve;

@@ -21,6 +21,8 @@ pub struct Egress {
     pub danger_addresses: BTreeSet<IpAddr>,
     /// Name servers to ask instead of the machine's.
     pub name_servers: Vec<SocketAddr>,
+    /// Connections it may ask for in a minute, those that are refused included.
+    pub connections_per_minute: u32,
     /// Most bytes one connection may send.
     pub upload_bytes: u64,
     /// Most bytes that may be sent under one rule in an hour.
@@ -29,12 +31,13 @@ pub struct Egress {
 
 impl Default for Egress {
     fn default() -> Self {
-        let Limits { upload_bytes, upload_bytes_per_hour, .. } = Limits::default();
+        let Limits { connections_per_minute, upload_bytes, upload_bytes_per_hour, .. } = Limits::default();
         Self {
             hosts: BTreeSet::new(),
             danger_plain_hosts: BTreeSet::new(),
             danger_addresses: BTreeSet::new(),
             name_servers: Vec::new(),
+            connections_per_minute,
             upload_bytes,
             upload_bytes_per_hour,
         }
@@ -76,6 +79,7 @@ impl Egress {
     /// The same as limits.
     pub fn limits(&self) -> Limits {
         Limits {
+            connections_per_minute: self.connections_per_minute,
             upload_bytes: self.upload_bytes,
             upload_bytes_per_hour: self.upload_bytes_per_hour,
             ..Limits::default()
