@@ -14,9 +14,10 @@ use portcullis_inspect::data::{Canaries, SHORTEST_CANARY};
 use portcullis_policy::{PolicyFault, PolicySet};
 
 use crate::{
+    admission::Admission,
     config::{
-        self, Config, Destination, HttpUrl, Parameter, Problem, Reach, Report, Sandbox, Server, Severity,
-        Transport, read_private, sources,
+        self, Code, Config, Destination, HttpUrl, Parameter, Problem, Reach, Report, Sandbox, Server,
+        Severity, Transport, read_private, sources,
     },
     streams,
     telemetry::Collector,
@@ -65,6 +66,16 @@ pub(crate) struct Upstream {
     pub(crate) views: Vec<Arc<View>>,
 }
 
+impl Upstream {
+    /// Why it is not started, when it is one of the lock and its admission does not hold.
+    pub(crate) fn not_admitted(&self) -> Option<&str> {
+        match &self.reach {
+            Fetched::Command { admission: Some(admission), .. } => admission.found().err(),
+            Fetched::Command { .. } | Fetched::Url { .. } => None,
+        }
+    }
+}
+
 /// How a server is reached, every parameter fetched.
 pub(crate) enum Fetched {
     Command {
@@ -73,6 +84,8 @@ pub(crate) enum Fetched {
         env: Vec<(String, Secret)>,
         cwd: Option<std::path::PathBuf>,
         sandbox: Sandbox,
+        /// For a server of the lock; its program is what that says then.
+        admission: Option<Arc<Admission>>,
     },
     Url {
         url: HttpUrl,
@@ -306,12 +319,17 @@ impl Needs<'_> {
                     .map(|(index, arg)| self.argument(&name, index, arg))
                     .collect();
                 let env = self.named(&format!("server.{name}.env"), &command.env);
+                let own = args.into_iter().collect::<Option<Vec<String>>>()?;
+                let (mut words, admission) = self.code(&name, &command.code);
+                words.extend(own);
+                let mut words = words.into_iter();
                 Fetched::Command {
-                    program: command.program.clone(),
-                    args: args.into_iter().collect::<Option<_>>()?,
+                    program: words.next().unwrap_or_default(),
+                    args: words.collect(),
                     env: env?,
                     cwd: command.cwd.clone(),
                     sandbox: command.sandbox.clone(),
+                    admission,
                 }
             }
             Reach::Url(remote) => {
@@ -332,6 +350,26 @@ impl Needs<'_> {
         };
         let views = self.views(server)?;
         Some(Upstream { name, reach, server: server.clone(), views })
+    }
+
+    /// The program and its first arguments. A server whose admission does not hold has none, and the others are served.
+    fn code(&mut self, server: &ServerName, code: &Code) -> (Vec<String>, Option<Arc<Admission>>) {
+        let admitted = match code {
+            Code::Program(program) => return (vec![program.clone()], None),
+            Code::Admitted(name) => name,
+        };
+        let admission = Admission::of(&self.config.supply, admitted);
+        let words = match admission.found() {
+            Ok(start) => start.command.clone(),
+            Err(reason) => {
+                let field = format!("server.{server}.admitted");
+                let remedy = "its calls are refused until it is admitted again";
+                let problem = self.config.problem(&field, Severity::Warning, reason, remedy);
+                self.report.push(problem);
+                vec![String::new()]
+            }
+        };
+        (words, Some(Arc::new(admission)))
     }
 
     fn views(&mut self, server: &Server) -> Option<Vec<Arc<View>>> {

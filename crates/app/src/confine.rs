@@ -21,14 +21,18 @@ pub(crate) struct Confined {
 enum Settled {
     Contained { plan: Box<Plan>, groups: Option<&'static str>, proof: Digest },
     Refused(String),
+    NotAdmitted(String),
     DangerNone,
 }
 
 /// Settles it; `None` for servers on the network.
 pub(crate) fn confine(server: &Upstream) -> Option<Confined> {
-    let Fetched::Command { program, args, env, cwd, sandbox } = &server.reach else { return None };
+    let Fetched::Command { program, args, env, cwd, sandbox, admission } = &server.reach else { return None };
     let as_written =
         |boundary, settled| Confined { program: program.into(), args: args.clone(), boundary, settled };
+    if let Some(reason) = server.not_admitted() {
+        return Some(as_written(Boundary::Unsettled(reason.into()), Settled::NotAdmitted(reason.to_owned())));
+    }
     if sandbox.danger_none {
         return Some(as_written(Boundary::DangerNone, Settled::DangerNone));
     }
@@ -44,6 +48,7 @@ pub(crate) fn confine(server: &Upstream) -> Option<Confined> {
         write: sandbox.write.clone(),
         execute: sandbox.execute.clone(),
         egress: sandbox.egress.clone(),
+        sealed: admission.as_ref().map(|it| it.sealed()).unwrap_or_default(),
         danger_host_network: sandbox.danger_host_network,
     };
     let proved = infer(&asked).map_err(|fault| fault.to_string()).and_then(|inferred| {
@@ -74,6 +79,7 @@ impl Confined {
                 "`{name}` will not be started, because no sandbox can be made for it: {reason}; `danger_no_sandbox` \
                  starts it without one"
             ),
+            Settled::NotAdmitted(reason) => format!("`{name}` will not be started: {reason}"),
             Settled::DangerNone => format!("`{name}` runs without a sandbox and can do whatever you can"),
         }
     }
@@ -91,7 +97,9 @@ impl Confined {
                     format!("{network}kernel tier, plan {plan}, self-test {proof}, control groups {groups}"),
                 )
             }
-            Settled::Refused(reason) => (RunState::Degraded, format!("not started: {reason}")),
+            Settled::Refused(reason) | Settled::NotAdmitted(reason) => {
+                (RunState::Degraded, format!("not started: {reason}"))
+            }
             Settled::DangerNone => {
                 (RunState::Degraded, "danger_no_sandbox: runs without a sandbox".to_owned())
             }

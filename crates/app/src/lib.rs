@@ -1,6 +1,7 @@
 //! The program: command line, configuration, and the one place where concrete parts are put together.
 
 mod admin;
+mod admission;
 mod approvals;
 mod cases;
 mod cli;
@@ -35,7 +36,7 @@ use portcullis_sandbox::{selftest, supervise};
 pub fn main() -> ExitCode {
     // These have to be single-threaded and must not read anything, so this comes before all else.
     match std::env::args_os().nth(1).as_ref().and_then(|first| first.to_str()) {
-        Some(supervise::SUBCOMMAND) => supervise::main(),
+        Some(supervise::SUBCOMMAND) => supervise::main(Some(supply::digest_of)),
         Some(selftest::SUBCOMMAND) => selftest::main(),
         _ => cli::main().into(),
     }

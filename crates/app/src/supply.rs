@@ -6,10 +6,11 @@ use std::{
 };
 
 use portcullis_audit::note::{Note, VerifierKey};
-use portcullis_core::{Clock as _, ServerName, SystemClock};
-use portcullis_supply::admit::{Admitted, Lock, Store, rfc3339};
+use portcullis_core::{Clock as _, Digest, ServerName, SystemClock};
+use portcullis_supply::admit::{Admitted, Lock, Store, Tree, rfc3339};
 
 use crate::{
+    config,
     exit::{Exit, Failure},
     files::{self, Access, Existing},
 };
@@ -29,16 +30,30 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// Where a configuration says they are.
+    pub(crate) fn of(supply: &config::Supply) -> Self {
+        Self { lock: Some(supply.lock.clone()), store: Some(supply.store.clone()) }
+    }
+
     pub(crate) fn file(&self) -> &Path {
         self.lock.as_deref().unwrap_or(Path::new(LOCK_FILE))
     }
 
     pub(crate) fn store(&self) -> Result<Store, Failure> {
+        self.store_directory().map(Store::at)
+    }
+
+    /// The same for a configuration, with the keys of those who may approve.
+    pub(crate) fn supply(&self, approvers: Vec<VerifierKey>) -> Result<config::Supply, Failure> {
+        Ok(config::Supply { lock: self.file().to_owned(), store: self.store_directory()?, approvers })
+    }
+
+    fn store_directory(&self) -> Result<PathBuf, Failure> {
         if let Some(store) = &self.store {
-            return Ok(Store::at(store));
+            return Ok(store.clone());
         }
         let home = std::env::home_dir().filter(|home| home.is_absolute());
-        home.map(|home| Store::at(home.join(".local/state/portcullis/store"))).ok_or_else(|| {
+        home.map(|home| home.join(".local/state/portcullis/store")).ok_or_else(|| {
             Failure::new(Exit::Usage, "the home directory is not known")
                 .remedy("name the store with `--store`")
         })
@@ -105,17 +120,45 @@ pub(crate) fn approvers(server: &Admitted, keys: &[VerifierKey]) -> Vec<String> 
     names
 }
 
-/// How an admitted server is started.
+/// The digest of a directory's files, for the supervisor of a server.
+pub(crate) fn digest_of(root: &Path) -> Result<Digest, String> {
+    Tree::of(root).map(|tree| tree.digest).map_err(|fault| fault.to_string())
+}
+
+/// How an admitted server is started, and as what it was admitted.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Start {
     /// Its program and the first arguments.
     pub(crate) command: Vec<String>,
     /// All its files.
     pub(crate) tree: PathBuf,
+    /// Their digest.
+    pub(crate) digest: Digest,
+    /// Its package, exactly.
+    pub(crate) package: String,
+    /// Digest of the package's archive.
+    pub(crate) artifact: Digest,
+    /// Whose approvals count.
+    pub(crate) approved_by: Vec<String>,
 }
 
-/// Looks at everything again: that the server is approved by a known key as what the lock says, is not retired, and that
-/// its files are those that were approved.
-pub(crate) fn start(place: &Place, name: &ServerName, keys: &[VerifierKey]) -> Result<Start, Failure> {
+/// Whether every file is read once more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Files {
+    /// Now, by this process.
+    Compared,
+    /// In the sandbox, when the program is executed.
+    ComparedInside,
+}
+
+/// Looks at everything again: that the server is approved by a known key as what the lock says, is not retired and not due
+/// for review, and that its files are those that were approved.
+pub(crate) fn start(
+    place: &Place,
+    name: &ServerName,
+    keys: &[VerifierKey],
+    files: Files,
+) -> Result<Start, Failure> {
     let refused = |what: String, remedy: &str| {
         Err(Failure::new(Exit::Findings, format!("`{name}` is not started: {what}")).remedy(remedy))
     };
@@ -124,15 +167,35 @@ pub(crate) fn start(place: &Place, name: &ServerName, keys: &[VerifierKey]) -> R
     if let Some(package) = lock.retired(server.tree) {
         return refused(format!("{package} is retired"), "submit another version with `portcullis add`");
     }
-    if approvers(server, keys).is_empty() {
+    let approved_by = approvers(server, keys);
+    if approved_by.is_empty() {
         let what = "nobody whose key is known approved what the lock says".to_owned();
         return refused(what, "`portcullis approve`, and name the approver's public key with `--approver`");
     }
-    let tree = match place.store()?.check(server.tree) {
+    if let Some(day) = server.review.as_ref().filter(|_| server.is_due(&now())) {
+        let what = format!("its review was due on {day}");
+        return refused(
+            what,
+            "submit it with a new day of review, `portcullis add --review`, and have it approved",
+        );
+    }
+    let store = place.store()?;
+    let tree = match files {
+        Files::Compared => store.check(server.tree),
+        Files::ComparedInside => Ok(store.place(server.tree)),
+    };
+    let tree = match tree {
         Ok(tree) => tree.canonicalize().unwrap_or(tree),
         Err(fault) => return refused(fault.to_string(), "submit it again with `portcullis add`"),
     };
-    Ok(Start { command: command(server, &tree), tree })
+    Ok(Start {
+        command: command(server, &tree),
+        tree,
+        digest: server.tree,
+        package: server.package.clone(),
+        artifact: server.artifact,
+        approved_by,
+    })
 }
 
 fn command(server: &Admitted, tree: &Path) -> Vec<String> {

@@ -15,6 +15,9 @@ pub enum EventKind {
     Danger,
     /// A server process was started.
     ChildStarted,
+    /// A server was not started: its admission does not hold, its files are not what was approved, or it cannot be
+    /// executed as it was to be (control SC-01).
+    NotStarted,
     /// A link to a server is ready; the detail names the version spoken on it.
     Connected,
     /// A server process ended.
@@ -58,6 +61,7 @@ impl EventKind {
             Self::ConfigRejected => "config-rejected",
             Self::Danger => "danger",
             Self::ChildStarted => "child-started",
+            Self::NotStarted => "not-started",
             Self::Connected => "connected",
             Self::ChildExited => "child-exited",
             Self::CatalogueChanged => "catalogue-changed",

@@ -198,7 +198,7 @@ impl Recorder {
         };
         self.settle_summary();
         let flood = self.0.floods.of(&record);
-        let whose = (record.channel == Channel::Egress).then_some(record.server.as_ref()).flatten();
+        let whose = record.server.as_ref().filter(|_| record.channel == Channel::Egress);
         let announce = || {
             let whose = whose.map(ToString::to_string);
             self.event(EventKind::SummaryBegins, whose, flood.begins.to_owned()).ok()

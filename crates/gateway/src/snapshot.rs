@@ -40,6 +40,8 @@ pub struct Server {
     pub views: Vec<Arc<View>>,
     /// Whether and how it is contained (control ISO-01), for the records of what it is asked.
     pub isolation: Option<ControlRun>,
+    /// Whether and as what it was admitted (control SC-01), for the same records.
+    pub admission: Option<ControlRun>,
     /// Everything its behaviour depends on, so that a reload can tell whether it is still the same.
     pub fingerprint: String,
 }
@@ -58,6 +60,7 @@ impl Server {
             declared: Declared::default(),
             views: Vec::new(),
             isolation: None,
+            admission: None,
             fingerprint,
         }
     }

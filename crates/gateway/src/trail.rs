@@ -133,10 +133,11 @@ impl Trail {
         findings: &[Finding],
     ) -> DecisionRecord {
         let server = self.target.as_ref().and_then(|target| snapshot.servers.get(target.server.as_ref()?));
-        let isolation = server.and_then(|server| server.isolation.as_ref());
-        let controls = match (isolation, &self.view) {
-            (None, None) => controls,
-            _ => controls.iter().chain(isolation).chain(&self.view).cloned().collect(),
+        let of_server = server.map(|server| [server.isolation.as_ref(), server.admission.as_ref()]);
+        let of_server: Vec<&ControlRun> = of_server.into_iter().flatten().flatten().collect();
+        let controls = match (of_server.is_empty(), &self.view) {
+            (true, None) => controls,
+            _ => controls.iter().chain(of_server).chain(&self.view).cloned().collect(),
         };
         let record = self.record(recorder, snapshot, controls, Decision::Allow { policies });
         let findings = findings.iter().cloned().chain(self.trace.finding()).collect();

@@ -42,6 +42,8 @@ pub mod supervise;
 mod system;
 
 pub use infer::{Asked, InferFault, Inferred, infer};
-pub use kernel::{CallVerdict, Contained, Ended, StartError, SystemCall, control_groups, system_calls};
+pub use kernel::{
+    CallVerdict, Contained, DigestOf, Ended, StartError, SystemCall, control_groups, system_calls,
+};
 pub use launcher::ProcessLauncher;
 pub use plan::{Draft, Egress, Limits, Plan, PlanFault};

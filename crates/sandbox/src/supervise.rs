@@ -20,7 +20,7 @@ use rustix::{
 };
 
 use crate::{
-    Contained, Plan, StartError, door,
+    Contained, DigestOf, Plan, StartError, door,
     order::{self, Order, Stdio},
     process_table,
     report::{KILL, Report, TERMINATE},
@@ -37,11 +37,12 @@ const REAP_EVERY: Timespec = Timespec { tv_sec: 30, tv_nsec: 0 };
 /// exit status once the server and everything it started are gone.
 ///
 /// The program calls this before anything else when its first argument is [`SUBCOMMAND`]: no thread may
-/// have been started.
-pub fn main() -> ExitCode {
+/// have been started. `digest_of` tells what those directories hold that a plan seals; without it, a server with such
+/// a plan is not started.
+pub fn main(digest_of: Option<DigestOf>) -> ExitCode {
     let stdin = io::stdin();
     let control = stdin.as_fd();
-    match supervise(control) {
+    match supervise(control, digest_of) {
         Ok(exit) => {
             tell(control, &Report::Ended(exit));
             exit_code(exit)
@@ -53,7 +54,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn supervise(control: BorrowedFd<'_>) -> Result<Exit, StartError> {
+fn supervise(control: BorrowedFd<'_>, digest_of: Option<DigestOf>) -> Result<Exit, StartError> {
     let failed = |error: io::Error| StartError::unmet("supervision", error.to_string());
     system::close_inherited_on_exec().map_err(failed)?;
     // A session of its own: the terminal's signals do not reach the server, and the gateway can tell
@@ -62,7 +63,7 @@ fn supervise(control: BorrowedFd<'_>) -> Result<Exit, StartError> {
     set_child_subreaper(Some(getpid())).map_err(|error| failed(error.into()))?;
     set_no_new_privs(true).map_err(|error| failed(error.into()))?;
     let (order, stdio) = order::receive(control).map_err(failed)?;
-    let server = start(order, stdio)?;
+    let server = start(order, stdio, digest_of)?;
     let watched = watch(control, &server);
     let exit = end_all(server.pid(), watched.as_ref().ok().copied().flatten());
     let told = match server {
@@ -100,7 +101,7 @@ impl Server {
     }
 }
 
-fn start(order: Order, stdio: Stdio) -> Result<Server, StartError> {
+fn start(order: Order, stdio: Stdio, digest_of: Option<DigestOf>) -> Result<Server, StartError> {
     use std::os::unix::process::CommandExt;
 
     let mut command = Command::new(order.command);
@@ -109,7 +110,7 @@ fn start(order: Order, stdio: Stdio) -> Result<Server, StartError> {
     if let Some(text) = order.plan {
         let plan = serde_json::from_slice::<Plan>(text.as_encoded_bytes());
         let plan = plan.map_err(|error| StartError::unmet("plan", error.to_string()))?;
-        let mut contained = Contained::start(&plan, command)?;
+        let mut contained = Contained::start_sealed(&plan, command, digest_of)?;
         if let Some(way_out) = contained.way_out() {
             let unmet = |error: io::Error| StartError::unmet("network", error.to_string());
             let there = stdio.door.ok_or(io::ErrorKind::NotConnected.into()).map_err(unmet)?;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use portcullis_core::{Secret, ServerName};
 
 use crate::config::{
-    Command, Parameter, Reach, Remote, Source, Transport,
+    Code, Command, Parameter, Reach, Remote, Source, Transport,
     tree::{key, quote},
 };
 
@@ -42,7 +42,10 @@ impl Toml {
     }
 
     fn command(&mut self, name: &ServerName, command: &Command) {
-        self.line(format_args!("command = {}", quote(&command.program)));
+        match &command.code {
+            Code::Program(program) => self.line(format_args!("command = {}", quote(program))),
+            Code::Admitted(name) => self.line(format_args!("admitted = {}", quote(name.as_str()))),
+        }
         let numbered = command.args.iter().enumerate();
         let args: Vec<String> =
             numbered.map(|(index, arg)| self.value(name, &format!("arg{index}"), arg)).collect();

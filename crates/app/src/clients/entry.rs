@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::text::parameter;
 use crate::config::{
-    Command, HttpUrl, Parameter, Reach, Remote, Sandbox, Source, Transport,
+    Code, Command, HttpUrl, Parameter, Reach, Remote, Sandbox, Source, Transport,
     parameter_kind::is_own_header,
     problem::Fault,
     secrecy::secret_name,
@@ -96,7 +96,7 @@ fn switched_off(node: &Node) -> bool {
 }
 
 fn goes_through_us(reach: &Reach) -> bool {
-    matches!(reach, Reach::Command(command) if is_ours(&command.program))
+    matches!(reach, Reach::Command(command) if command.code.program().is_some_and(is_ours))
 }
 
 /// Whether a program is this one.
@@ -153,7 +153,7 @@ fn read_command(node: &Node, command: &Node) -> Result<Command, Vec<Fault>> {
     let cwd = node.get("cwd").and_then(|cwd| fixed(cwd, ".cwd", &mut faults)).map(PathBuf::from);
     match program {
         Some(program) if faults.is_empty() => {
-            Ok(Command { program, args, env, cwd, sandbox: Sandbox::default() })
+            Ok(Command { code: Code::Program(program), args, env, cwd, sandbox: Sandbox::default() })
         }
         _ => Err(faults),
     }

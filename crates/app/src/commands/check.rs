@@ -113,9 +113,10 @@ fn commands_exist(config: &Config, report: &mut Report) {
             Some(_) => continue,
             None => std::env::var_os("PATH").unwrap_or_default(),
         };
-        if !found(&command.program, &path) {
+        let Some(program) = command.code.program() else { continue };
+        if !found(program, &path) {
             let field = format!("server.{}.command", server.name);
-            let what = format!("the program `{}` was not found", command.program);
+            let what = format!("the program `{}` was not found", program);
             report.push(config.problem(
                 &field,
                 Severity::Warning,

@@ -48,7 +48,7 @@ pub(crate) struct Reach {
     #[arg(long, value_name = "IP:PORT")]
     pub(crate) name_server: Vec<SocketAddr>,
     /// Most connections that may be asked for in a minute, those that are refused included.
-    #[arg(long, value_name = "NUMBER", default_value_t = Limits::default().connections_per_minute)]
+    #[arg(long, value_name = "N", default_value_t = Limits::default().connections_per_minute)]
     pub(crate) connections_per_minute: u32,
     /// Most bytes one connection may send.
     #[arg(long, value_name = "BYTES", default_value_t = Limits::default().upload_bytes)]

@@ -76,8 +76,7 @@ fn wrong(args: &Args, server: &Admitted) -> Result<Vec<String>, Failure> {
     if server.owner.is_empty() {
         wrong.push("it has no owner".to_owned());
     }
-    // Days are written so that they compare as texts.
-    if let Some(day) = server.review.as_ref().filter(|day| now().as_str() > day.as_str()) {
+    if let Some(day) = server.review.as_ref().filter(|_| server.is_due(&now())) {
         wrong.push(format!("its review was due on {day}"));
     }
     if !args.without_store

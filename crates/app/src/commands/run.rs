@@ -2,19 +2,23 @@
 
 use std::{
     path::{Path, PathBuf},
+    sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use portcullis_core::ServerName;
+use portcullis_audit::EventKind;
+use portcullis_core::{Clock, ControlId, ServerName, SystemClock};
 
 use super::{audit::trust, grants::Grants, tell, unusable};
 use crate::{
     clients,
-    compose::{self, Deployment, Door},
-    config::{self, Config, Sandbox, TransparencyConfig, sources},
+    compose::{self, Deployment, Door, Upstream},
+    config::{self, Code, Config, Sandbox, TransparencyConfig, sources},
+    egress,
     exit::{Exit, Failure, Outcome},
     printer::Printer,
-    supply::{self, Place},
+    runtime,
+    supply::Place,
     variables::{self, Meant},
 };
 
@@ -63,14 +67,15 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(mut args: Args, printer: &Printer) -> Outcome {
-    if let Some(admitted) = args.admitted.clone() {
-        let start = supply::start(&args.place, &admitted, &trust::keys(&args.approver)?)?;
-        let own = std::mem::take(&mut args.command);
-        args.command = start.command.into_iter().chain(own).collect();
-        args.grants.read.push(start.tree);
-        args.name = args.name.or(Some(admitted));
-    }
-    let name = args.name.map_or_else(|| name_of(&args.command), Ok)?;
+    let name = match args.name.take().or(args.admitted.clone()) {
+        Some(name) => name,
+        None => name_of(&args.command)?,
+    };
+    let code = match args.admitted.take() {
+        Some(admitted) => Code::Admitted(admitted),
+        None if args.command.is_empty() => Code::Program(String::new()),
+        None => Code::Program(args.command.remove(0)),
+    };
     let env = if args.env.is_empty() { set_by_client(printer) } else { args.env };
     let pins = args.pins.or_else(|| args.record.as_deref().map(config::Pins::beside));
     let record = args.record.map_or_else(|| default_record("run", &name), Ok)?;
@@ -83,8 +88,9 @@ pub(crate) fn run(mut args: Args, printer: &Printer) -> Outcome {
         danger_host_network: args.grants.danger_host_network,
         danger_none: args.danger_no_sandbox,
     };
-    let config = Config::for_command(&name, &args.command, &env, sandbox, record);
+    let config = Config::for_command(&name, code, &args.command, &env, sandbox, record);
     let mut config = config.map_err(|report| refuse(&report, printer))?;
+    config.supply = args.place.supply(trust::keys(&args.approver)?)?;
     config.pins.directory = pins.unwrap_or(config.pins.directory);
     config.audit.transparency = args.log.map(TransparencyConfig::at);
     let (label, policy) = match &args.policy {
@@ -93,8 +99,26 @@ pub(crate) fn run(mut args: Args, printer: &Printer) -> Outcome {
     };
     let deployment =
         Deployment::with_policy(config, &label, &policy).map_err(|report| refuse(&report, printer))?;
+    if let Some(reason) = deployment.servers.iter().find_map(Upstream::not_admitted) {
+        return Err(not_admitted(&name, reason, &deployment.config.audit.file)?);
+    }
     tell(&deployment.warnings, printer);
     compose::serve(deployment, Door::Stdio, printer)
+}
+
+/// A start that is refused is on record like one that is not.
+fn not_admitted(name: &ServerName, reason: &str, file: &Path) -> Result<Failure, Failure> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let (log, recorder) = egress::open_records(file, None, &clock)?;
+    let detail = format!("{}: {reason}", ControlId::Sc01);
+    let recorded = recorder.event_durable(EventKind::NotStarted, Some(name.to_string()), detail);
+    let recorded = runtime::runtime()?.block_on(recorded);
+    let closed = log.shutdown();
+    let unwritten =
+        |what: String| Failure::new(Exit::Findings, format!("{reason}; it could not be recorded: {what}"));
+    let record = recorded.map_err(|refusal| unwritten(refusal.detail().to_owned()))?;
+    closed.map_err(|error| unwritten(error.to_string()))?;
+    Ok(Failure::new(Exit::Findings, reason).remedy(format!("record {record} in {}", file.display())))
 }
 
 /// A name. A value would be there for every process to read.

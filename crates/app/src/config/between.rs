@@ -3,7 +3,7 @@
 use portcullis_inspect::pins::Trust;
 
 use super::{
-    Auth, Reach,
+    Auth, Code, Reach,
     problem::Severity,
     rules::Draft,
     section::{Gateway, Limits},
@@ -37,6 +37,7 @@ pub(super) fn check(walk: &mut Walk<'_>, draft: &Draft) {
         }
     }
     credentials(walk, draft);
+    admitted(walk, draft);
     if draft.pins.as_ref().is_some_and(|pins| pins.trust == Trust::Signed && pins.keys.is_empty()) {
         let what = "`signed` needs a key to believe";
         let remedy = "name a public key in `pins.keys`; `portcullis audit key new` makes one";
@@ -44,6 +45,17 @@ pub(super) fn check(walk: &mut Walk<'_>, draft: &Draft) {
     }
     if let Some(limits) = &draft.limits {
         self::limits(walk, limits);
+    }
+}
+
+/// Somebody's approval has to count before a server can be started on it.
+fn admitted(walk: &mut Walk<'_>, draft: &Draft) {
+    let nobody = draft.supply.as_ref().is_some_and(|supply| supply.approvers.is_empty());
+    let is_admitted = |server: &&super::Server| matches!(&server.reach, Reach::Command(command) if matches!(command.code, Code::Admitted(_)));
+    if let Some(server) = draft.servers.iter().find(is_admitted).filter(|_| nobody) {
+        let field = format!("server.{}.admitted", server.name);
+        let remedy = "name the public keys of those who may approve in `supply.approvers`";
+        walk.conflict(&field, Severity::Error, "nobody's approval counts", remedy);
     }
 }
 

@@ -10,6 +10,7 @@ mod net;
 mod parameter;
 pub(crate) mod parameter_kind;
 pub(crate) mod problem;
+mod reach;
 pub mod reference;
 mod rules;
 pub mod schema;
@@ -20,6 +21,7 @@ mod setting;
 pub(crate) mod sources;
 mod spelling;
 pub mod stream;
+mod supply;
 mod targets;
 pub mod telemetry;
 pub(crate) mod tree;
@@ -45,9 +47,10 @@ pub use net::{HostName, HttpUrl, Origin};
 pub use parameter::{Parameter, SecretError, Source, read_private};
 pub use problem::{Problem, Report, Severity};
 pub use section::{Admin, Fsync, Gateway, Limits, Policy, Protocol, Schemas, StopSwitch};
-pub use server::{Command, Reach, Remote, Sandbox, Server, Transport};
+pub use server::{Code, Command, Reach, Remote, Sandbox, Server, Transport};
 pub use setting::{Applies, Settled};
 pub use stream::{Destination, Stream, StreamFormat};
+pub use supply::Supply;
 pub use telemetry::{Collector, OtlpProtocol, Telemetry};
 pub use tree::Position;
 
@@ -88,6 +91,8 @@ pub struct Config {
     pub data: Data,
     /// What arguments may name outside of their tool.
     pub targets: TargetPolicy,
+    /// Which servers are admitted, and on whose word.
+    pub supply: Supply,
     /// What tools are held to by their schemas.
     pub schemas: Schemas,
     /// Which protocol versions are served.
@@ -245,7 +250,8 @@ impl Config {
     /// variables named in `env` as we have them.
     pub(crate) fn for_command(
         name: &ServerName,
-        command: &[String],
+        code: Code,
+        args: &[String],
         env: &[String],
         sandbox: Sandbox,
         record: PathBuf,
@@ -253,8 +259,6 @@ impl Config {
         let label = Path::new("the command line");
         let home = std::env::home_dir().filter(|home| home.is_absolute());
         let mut config = rules::assemble(label, "", home.as_deref())?.config;
-        let (program, args) =
-            command.split_first().map_or((String::new(), [].as_slice()), |(p, args)| (p.clone(), args));
         let settle = |setting: &str, value: String| Settled {
             name: format!("server.{name}.{setting}"),
             value,
@@ -268,7 +272,14 @@ impl Config {
         let paths = |paths: &[PathBuf]| {
             listed(&paths.iter().map(|path| path.to_string_lossy().into_owned()).collect::<Vec<_>>())
         };
-        config.settled.push(settle("command", tree::quote(&program)));
+        let (setting, what) = match &code {
+            Code::Program(program) => ("command", program.as_str()),
+            Code::Admitted(name) => ("admitted", name.as_str()),
+        };
+        // Two servers that are started in different ways may well get the same name.
+        let whole = [setting, what].into_iter().skip(usize::from(setting == "command"));
+        let whole = Digest::of_parts(whole.chain(args.iter().map(String::as_str)).map(str::as_bytes));
+        config.settled.push(settle(setting, tree::quote(what)));
         config.settled.push(settle("args", listed(args)));
         config.settled.push(settle("sandbox_read", paths(&sandbox.read)));
         config.settled.push(settle("sandbox_write", paths(&sandbox.write)));
@@ -290,13 +301,11 @@ impl Config {
             (name.clone(), Parameter::Fetched { source: Source::Env(name.clone()), prefix: String::new() })
         };
         let env = env.iter().map(from_ours).collect();
-        let reach = Reach::Command(Command { program, args, env, cwd: None, sandbox });
+        let reach = Reach::Command(Command { code, args, env, cwd: None, sandbox });
         config.servers.extend(server::with_defaults(name.clone(), reach));
         config.audit.file = record;
-        // Two servers that are started in different ways may well get the same name.
-        let command = Digest::of_parts(command.iter().map(String::as_bytes)).to_string();
         config.pins.suffix =
-            command.chars().skip("sha256".len()).take(9).collect::<String>().replace(':', "-");
+            whole.to_string().chars().skip("sha256".len()).take(9).collect::<String>().replace(':', "-");
         config.policy.files.clear();
         config.sources.clear();
         Ok(config)

@@ -15,6 +15,7 @@ use super::{
     server::ServerSection,
     setting::{Applies, Section, Setting},
     stream::StreamSection,
+    supply::Supply,
     targets::TargetsSection,
     telemetry::TelemetrySection,
 };
@@ -50,6 +51,7 @@ pub(super) const SECTIONS: &[Declared] = &[
     declared::<StreamSection>(STREAM),
     declared::<PinsSection>("pins"),
     declared::<StopSwitch>("stop"),
+    declared::<Supply>("supply"),
     declared::<ServerSection>(SERVER),
 ];
 

@@ -27,6 +27,7 @@ use super::{
     server,
     setting::{Applies, Origin, Section as _, Setting, Table, Walk},
     sources, stream,
+    supply::Supply,
     targets::TargetsSection,
     telemetry::TelemetrySection,
     tree::{Language, Position},
@@ -49,6 +50,7 @@ pub(super) const SECTIONS: &[&str] = &[
     "schemas",
     "protocol",
     "stop",
+    "supply",
 ];
 
 /// The one setting outside every section.
@@ -80,6 +82,7 @@ pub(super) struct Draft {
     pub(super) schemas: Option<Schemas>,
     pub(super) protocol: Option<Protocol>,
     pub(super) stop: Option<StopSwitch>,
+    pub(super) supply: Option<Supply>,
     pub(super) servers: Vec<Server>,
 }
 
@@ -148,6 +151,7 @@ fn read_sections(walk: &mut Walk<'_>, root: &Table<'_>) -> Draft {
         schemas: walk.section(root, "schemas"),
         protocol: walk.section(root, "protocol"),
         stop: walk.section(root, "stop"),
+        supply: walk.section(root, "supply"),
         servers: server::read_all(walk, root),
     }
 }
@@ -194,6 +198,7 @@ impl Draft {
             schemas: self.schemas?,
             protocol: self.protocol?,
             stop: self.stop?,
+            supply: self.supply?,
             servers,
             settled,
             sources,

@@ -93,7 +93,7 @@ settings! {
     }
 }
 
-const PUBLIC_KEY: Parsed<VerifierKey> = Parsed {
+pub(super) const PUBLIC_KEY: Parsed<VerifierKey> = Parsed {
     phrase: "a public key as `portcullis audit key show` prints it",
     example: "example.com/pins+fc9e5f93+AddamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea",
     parse: parse_key,

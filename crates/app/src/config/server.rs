@@ -17,8 +17,8 @@ use super::{
     net::{self, HttpUrl},
     parameter::Parameter,
     parameter_kind::{Argument, ENVIRONMENT, HEADERS},
-    problem::{Fault, Severity},
-    secrecy::secret_name,
+    problem::Fault,
+    reach,
     section::PRINCIPAL,
     setting::{Section as _, Table, Walk, settings},
     targets::{Declarations, Declared},
@@ -40,13 +40,17 @@ pub enum Transport {
 
 settings! {
     /// One upstream MCP server. `NAME` is 1 to 64 of `a-z`, `0-9`, `-` and `_`; it is part of the server's
-    /// URL and of tool names. A server has either a `command` or a `url`.
+    /// URL and of tool names. A server has a `command`, or is `admitted`, or has a `url`.
     pub(crate) struct ServerSection {
         /// Whether the server is used.
         Live enabled: bool = Flag, default "true";
         /// Program to start, by name on the `PATH` or by path. The server speaks on its standard input and
         /// output. Nothing is handed to a shell.
         Live command: Option<String> = Maybe(Program);
+        /// Server of the lock (`supply.lock`) that is started out of the store, instead of a `command`: only if somebody
+        /// in `supply.approvers` approved it, its day of review is not over, it is not retired, and its files are what was
+        /// approved. Looked at again at each start. See `docs/supply.md`.
+        Live admitted: Option<ServerName> = Maybe(ADMITTED);
         /// Arguments of the command.
         Live args: Vec<Parameter> = List(Argument);
         /// Environment of the command. It gets these variables and a few harmless ones such as `PATH`, and
@@ -134,6 +138,14 @@ settings! {
 /// Names of tools.
 const NAMES: Parsed<String> =
     Parsed { phrase: "a name, in which `*` stands for any text", example: "get_*", parse: parse_name };
+
+/// The name of an admitted server.
+const ADMITTED: Parsed<ServerName> =
+    Parsed { phrase: "a name in the lock", example: "server-memory", parse: parse_admitted };
+
+fn parse_admitted(text: &str) -> Result<ServerName, String> {
+    text.parse().map_err(|fault: portcullis_core::NameError| fault.to_string())
+}
 
 /// A resource indicator.
 const RESOURCE: Parsed<String> =
@@ -224,8 +236,8 @@ pub enum Reach {
 /// A process to start.
 #[derive(Clone, Debug)]
 pub struct Command {
-    /// The program, by name or path.
-    pub program: String,
+    /// What is started.
+    pub code: Code,
     /// Its arguments.
     pub args: Vec<Parameter>,
     /// Variables it is given.
@@ -234,6 +246,25 @@ pub struct Command {
     pub cwd: Option<PathBuf>,
     /// What it may do besides what its command says.
     pub sandbox: Sandbox,
+}
+
+/// Whose code a process executes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// A program, by name or path.
+    Program(String),
+    /// The server of this name in the lock, out of the store.
+    Admitted(ServerName),
+}
+
+impl Code {
+    /// The program, where one is named.
+    pub fn program(&self) -> Option<&str> {
+        match self {
+            Self::Program(program) => Some(program),
+            Self::Admitted(_) => None,
+        }
+    }
 }
 
 /// What is listed for a command.
@@ -287,7 +318,7 @@ fn read_one(walk: &mut Walk<'_>, entry: &Entry) -> Option<Server> {
     let table = walk.table(&field, entry)?;
     let section = ServerSection::read(walk, &table);
     let (name, section) = (name.ok()?, section?);
-    let reach = reach(walk, &table, &section)?;
+    let reach = reach::reach(walk, &table, &section)?;
     section.enabled.then(|| section.server(name, reach))
 }
 
@@ -300,7 +331,7 @@ pub(super) fn with_defaults(name: ServerName, reach: Reach) -> Option<Server> {
 }
 
 impl ServerSection {
-    fn egress(&self) -> Egress {
+    pub(super) fn egress(&self) -> Egress {
         Egress {
             hosts: self.sandbox_hosts.iter().cloned().collect(),
             danger_plain_hosts: self.danger_plain_hosts.iter().cloned().collect(),
@@ -338,131 +369,4 @@ impl ServerSection {
             views: self.views.clone(),
         }
     }
-}
-
-/// Settings that go with a command only, and with a URL only.
-const WITH_COMMAND: &[&str] = &[
-    "args",
-    "env",
-    "cwd",
-    "sandbox_read",
-    "sandbox_write",
-    "sandbox_execute",
-    "sandbox_hosts",
-    "sandbox_name_servers",
-    "sandbox_connections_per_minute",
-    "sandbox_upload_bytes",
-    "sandbox_upload_bytes_per_hour",
-    "danger_plain_hosts",
-    "danger_private_addresses",
-    "danger_host_network",
-    "danger_no_sandbox",
-];
-const WITH_URL: &[&str] = &[
-    "headers",
-    "credential",
-    "credential_resource",
-    "transport",
-    "ca_file",
-    "danger_allow_plain_http",
-    "danger_allow_tls12",
-];
-
-fn reach(walk: &mut Walk<'_>, table: &Table<'_>, section: &ServerSection) -> Option<Reach> {
-    match (&section.command, &section.url) {
-        (Some(program), None) => {
-            let alone = refuse_strays(walk, table, WITH_URL, "url");
-            let consistent = one_network(walk, table, section);
-            (alone && consistent).then(|| {
-                Reach::Command(Command {
-                    program: program.clone(),
-                    args: section.args.clone(),
-                    env: section.env.clone(),
-                    cwd: section.cwd.clone(),
-                    sandbox: Sandbox {
-                        read: section.sandbox_read.clone(),
-                        write: section.sandbox_write.clone(),
-                        execute: section.sandbox_execute.clone(),
-                        egress: section.egress(),
-                        danger_host_network: section.danger_host_network,
-                        danger_none: section.danger_no_sandbox,
-                    },
-                })
-            })
-        }
-        (None, Some(url)) => {
-            let alone = refuse_strays(walk, table, WITH_COMMAND, "command");
-            let safe = check_url(walk, table, url, section.danger_allow_plain_http);
-            (alone && safe).then(|| {
-                Reach::Url(Remote {
-                    url: url.clone(),
-                    headers: section.headers.clone(),
-                    credential: section.credential.clone(),
-                    credential_resource: section.credential_resource.clone(),
-                    transport: section.transport,
-                    ca_file: section.ca_file.clone(),
-                    danger_tls12: section.danger_allow_tls12,
-                })
-            })
-        }
-        (both, _) => {
-            let what = if both.is_some() {
-                "this server has a `command` and a `url`"
-            } else {
-                "this server has neither a `command` nor a `url`"
-            };
-            walk.fault(&table.name, Fault::new(table.at, what, "give it one of the two"));
-            None
-        }
-    }
-}
-
-/// Notes settings that have no meaning for this kind of server: whoever wrote them believes they work.
-fn refuse_strays(walk: &mut Walk<'_>, table: &Table<'_>, strays: &[&str], need: &str) -> bool {
-    let found: Vec<_> = strays.iter().filter_map(|name| table.entry(name)).collect();
-    for entry in &found {
-        let what = format!("this has a meaning only together with `{need}`");
-        walk.fault(&format!("{}.{}", table.name, entry.key), Fault::new(entry.at, what, "remove it"));
-    }
-    found.is_empty()
-}
-
-/// Notes that a command is to have the machine's network and hosts of its own: the one makes the other meaningless.
-fn one_network(walk: &mut Walk<'_>, table: &Table<'_>, section: &ServerSection) -> bool {
-    let both = section.danger_host_network && !section.egress().is_closed();
-    if both {
-        let field = format!("{}.danger_host_network", table.name);
-        let what =
-            "the server has the whole network of the machine, and a list of hosts that is all it may reach";
-        walk.fault(&field, Fault::new(table.at, what, "remove one of the two"));
-    }
-    !both
-}
-
-fn check_url(walk: &mut Walk<'_>, table: &Table<'_>, url: &HttpUrl, plain_allowed: bool) -> bool {
-    let field = format!("{}.url", table.name);
-    let exposed = !url.is_https() && !url.is_loopback();
-    if exposed && !plain_allowed {
-        let what = format!("`{url}` would be called without encryption");
-        walk.conflict(
-            &field,
-            Severity::Error,
-            what,
-            "use https; `danger_allow_plain_http = true` allows it nevertheless",
-        );
-    }
-    let credential = url.query_names().find(|name| secret_name(name)).map(str::to_owned);
-    if let Some(name) = &credential {
-        let what = format!(
-            "the query parameter `{}` looks like a secret, and URLs are written down in many places",
-            clip(name)
-        );
-        walk.conflict(
-            &field,
-            Severity::Error,
-            what,
-            "send it as a header: headers = { Authorization = { file = \"path\", prefix = \"Bearer \" } }",
-        );
-    }
-    (!exposed || plain_allowed) && credential.is_none()
 }

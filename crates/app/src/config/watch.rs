@@ -13,7 +13,7 @@ use tokio::{
     sync::mpsc,
 };
 
-use super::{Auth, Config, Credential, Loaded, Parameter, Reach, Report, Source, issuer::Keys, load};
+use super::{Auth, Code, Config, Credential, Loaded, Parameter, Reach, Report, Source, issuer::Keys, load};
 
 /// Editors and deployment tools write in several steps; nothing is read until they have been quiet this long.
 const QUIET: Duration = Duration::from_millis(200);
@@ -145,6 +145,9 @@ impl Config {
             files.extend(server.views.clone());
             let parameters: Vec<&Parameter> = match &server.reach {
                 Reach::Command(command) => {
+                    if let Code::Admitted(_) = command.code {
+                        files.push(self.supply.lock.clone());
+                    }
                     command.args.iter().chain(command.env.iter().map(|(_, value)| value)).collect()
                 }
                 Reach::Url(remote) => {

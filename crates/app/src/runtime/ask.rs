@@ -29,7 +29,7 @@ pub(crate) async fn tools(deployment: &Deployment, printer: &Printer) -> Result<
     let launcher = launcher.map_err(|e| failed(format!("servers could not be supervised: {e}")))?;
     let observer = observe::observer(recorder.clone(), *printer);
     let pins = Arc::new(InMemory::new(Trust::FirstUse));
-    let builder = Builder::new(Arc::new(launcher), clock.clone(), observer, pins, *printer);
+    let builder = Builder::new(Arc::new(launcher), clock.clone(), observer, recorder.clone(), pins, *printer);
     let snapshot = builder.snapshot(deployment, None).map_err(failed)?;
     let names: Vec<ServerName> = snapshot.servers.keys().cloned().collect();
     let gateway = Gateway::new(snapshot, recorder, clock);

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use portcullis_audit::{Fsync, JsonLinesOptions};
+use portcullis_audit::{Fsync, JsonLinesOptions, Recorder};
 use portcullis_core::{Clock, ControlId, Digest, Launcher, Pins, wire};
 use portcullis_gateway::{
     FetchLimits, Server, SessionLimits, Settings, Snapshot,
@@ -14,6 +14,7 @@ use portcullis_inspect::{Inspector, InspectorOptions, MessageLimits, Misfits, Un
 use portcullis_policy::{Authoriser, Options};
 
 use crate::{
+    admission::Admitting,
     approvals::ApprovalFiles,
     compose::{Deployment, Fetched, Upstream as Configured},
     config::{self, Config},
@@ -31,6 +32,7 @@ pub(super) struct Builder {
     launcher: Arc<dyn Launcher>,
     clock: Arc<dyn Clock>,
     observer: Observer,
+    recorder: Recorder,
     pins: Arc<dyn Pins>,
     printer: Printer,
 }
@@ -40,10 +42,11 @@ impl Builder {
         launcher: Arc<dyn Launcher>,
         clock: Arc<dyn Clock>,
         observer: Observer,
+        recorder: Recorder,
         pins: Arc<dyn Pins>,
         printer: Printer,
     ) -> Self {
-        Self { launcher, clock, observer, pins, printer }
+        Self { launcher, clock, observer, recorder, pins, printer }
     }
 
     pub(super) fn snapshot(
@@ -87,20 +90,27 @@ impl Builder {
         if let Some(confined) = &confined {
             self.printer.status(&confined.described(&configured.name));
         }
+        let admission = match &configured.reach {
+            Fetched::Command { admission, .. } => admission.clone(),
+            Fetched::Url { .. } => None,
+        };
+        let launcher: Arc<dyn Launcher> = match &admission {
+            Some(admission) => {
+                Arc::new(Admitting::new(self.launcher.clone(), admission.clone(), self.recorder.clone()))
+            }
+            None => self.launcher.clone(),
+        };
         let server_config = server_config(configured, confined.as_ref(), &config.limits, &self.clock);
         let timing = Timing { idle: server_config.request_timeout, total: server_config.total_timeout };
-        let upstream = UpstreamServer::new(
-            server_config,
-            self.launcher.clone(),
-            self.observer.clone(),
-            self.clock.clone(),
-        )
-        .map_err(|e| format!("server `{}`: {e}", configured.name))?;
+        let upstream =
+            UpstreamServer::new(server_config, launcher, self.observer.clone(), self.clock.clone())
+                .map_err(|e| format!("server `{}`: {e}", configured.name))?;
         let server = Server::new(configured.name.clone(), Arc::new(upstream), timing, fingerprint);
         Ok(Arc::new(Server {
             declared: configured.server.declared.clone(),
             views: configured.views.clone(),
             isolation: confined.map(|confined| confined.run()),
+            admission: admission.map(|admission| admission.run()),
             ..server
         }))
     }
@@ -148,7 +158,11 @@ fn fingerprint(configured: &Configured, config: &Config) -> String {
             secrets.chain(credential.iter().map(|it| it.secrets.as_bytes().as_slice())).collect()
         }
     };
-    format!("{settings}{}{:?}", Digest::of_parts(secrets), configured.views)
+    let admitted = match &configured.reach {
+        Fetched::Command { admission: Some(admission), .. } => format!("{:?}", admission.found()),
+        Fetched::Command { .. } | Fetched::Url { .. } => String::new(),
+    };
+    format!("{settings}{}{:?}{admitted}", Digest::of_parts(secrets), configured.views)
 }
 
 fn server_config(

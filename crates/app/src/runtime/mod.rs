@@ -81,7 +81,14 @@ async fn run(mut deployment: Deployment, door: Door, printer: &Printer) -> Outco
     let launcher = launcher.through(Arc::new(gates));
     let pins = PinFiles::new(&deployment.config.pins);
     let observer = observe::observer(recorder.clone(), *printer);
-    let builder = Builder::new(Arc::new(launcher), clock.clone(), observer, Arc::new(pins.clone()), *printer);
+    let builder = Builder::new(
+        Arc::new(launcher),
+        clock.clone(),
+        observer,
+        recorder.clone(),
+        Arc::new(pins.clone()),
+        *printer,
+    );
     let snapshot = builder.snapshot(&deployment, None).map_err(|what| Failure::new(Exit::Usage, what))?;
     note_start(&recorder, &deployment, &snapshot);
     let gateway = Gateway::new(snapshot, recorder.clone(), clock.clone());
@@ -152,8 +159,11 @@ fn note_start(recorder: &Recorder, deployment: &Deployment, snapshot: &Snapshot)
     let commitments = format!("requests are committed to as received, with HMAC-SHA-256 and key {key}");
     let mut notes = vec![(EventKind::Started, format!("{detail}; {commitments}"))];
     notes.extend(build::dangers(&deployment.config).map(|danger| (EventKind::Danger, danger)));
-    let isolation = snapshot.servers.values().filter_map(|server| Some((server, server.isolation.as_ref()?)));
-    notes.extend(isolation.filter(|(_, run)| run.state != RunState::Ran).map(|(server, run)| {
+    let of_servers = snapshot
+        .servers
+        .values()
+        .flat_map(|server| server.isolation.iter().chain(&server.admission).map(move |run| (server, run)));
+    notes.extend(of_servers.filter(|(_, run)| run.state != RunState::Ran).map(|(server, run)| {
         (EventKind::Degraded, format!("`{}`: {}", server.name, run.reason.as_deref().unwrap_or_default()))
     }));
     for (kind, detail) in notes {

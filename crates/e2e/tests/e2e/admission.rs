@@ -16,18 +16,18 @@ use portcullis_testkit::{
 use serde_json::{Value, json};
 
 /// A directory with a lock, a store and the key of an approver.
-struct House {
+pub(crate) struct House {
     directory: tempfile::TempDir,
 }
 
 impl House {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let house = Self { directory: tempfile::tempdir().unwrap() };
         house.succeed(&["audit", "key", "new", "bob.key", "--name", "bob"]);
         house
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
@@ -42,7 +42,7 @@ impl House {
         command.output().unwrap()
     }
 
-    fn succeed(&self, args: &[&str]) -> String {
+    pub(crate) fn succeed(&self, args: &[&str]) -> String {
         let output = self.run(args);
         assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
@@ -59,7 +59,7 @@ impl House {
     }
 
     /// What is in the store.
-    fn stored(&self) -> Vec<String> {
+    pub(crate) fn stored(&self) -> Vec<String> {
         let Ok(entries) = fs::read_dir(self.path("store")) else { return Vec::new() };
         let names = entries.map(|it| it.unwrap().file_name().into_string().unwrap());
         let mut names: Vec<String> = names.filter(|name| name != "quarantine").collect();
@@ -191,6 +191,12 @@ fn a_server_of_npm_from_its_admission_to_its_end() {
     assert!(house.stored().is_empty());
     house.refused(&approve("bob.key"), 1, "is retired");
     house.refused(&run("bob.key.pub"), 1, "is retired");
+    // A refusal to start is on record beside the calls of earlier starts, and says which record it is.
+    let said = String::from_utf8(house.run(&run("bob.key.pub")).stderr).unwrap();
+    let last: Value = fs::read_to_string(&record).unwrap().lines().last().unwrap().parse().unwrap();
+    assert_eq!((last["event"].as_str(), last["subject"].as_str()), (Some("not-started"), Some("desk")));
+    assert!(last["detail"].as_str().unwrap().contains("is retired"), "{last}");
+    assert!(said.contains(last["id"].as_str().unwrap()), "{said}");
     let again = house.run(&house.add("npm:@acme/desk@1.0.0", &npm, &[]));
     assert_eq!(again.status.code(), Some(1), "{}", String::from_utf8_lossy(&again.stderr));
     // A version that is something else is another matter.

@@ -19,6 +19,7 @@
 //! | [`upstream_credentials`] | servers are shown the gateway's credential, never the caller's token |
 //! | [`variables`] | what of its environment `portcullis run` passes on to its server |
 //! | [`admission`] | packages of npm and PyPI admitted, approved, checked and retired, and what is refused on the way |
+//! | [`admitted`] | a server out of the store behind `serve`: approved, looked at again at each start, retired |
 //! | [`reload`] | a new configuration takes over, a bad one does not |
 //!
 //! The program has to be built (`cargo build -p portcullis -p portcullis-testkit`), the test bed installed
@@ -32,6 +33,7 @@
 )]
 
 mod admission;
+mod admitted;
 mod authorization_server;
 mod bad_http;
 mod bad_server;

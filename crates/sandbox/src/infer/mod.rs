@@ -11,6 +11,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use portcullis_core::Digest;
+
 use crate::plan::{Draft, Egress, Plan, PlanFault};
 
 /// A server's command, and what is listed for it besides.
@@ -32,6 +34,8 @@ pub struct Asked {
     pub write: Vec<PathBuf>,
     /// Listed programs.
     pub execute: Vec<String>,
+    /// Directories that are read, with the digest their files have to have when it is executed.
+    pub sealed: Vec<(PathBuf, Digest)>,
     /// Listed hosts.
     pub egress: Egress,
     /// The network of the machine.
@@ -115,6 +119,7 @@ pub fn infer(asked: &Asked) -> Result<Inferred, InferFault> {
             draft.write(&path)?;
         }
     }
+    asked.sealed.iter().try_for_each(|(path, digest)| draft.sealed(path, *digest))?;
     asked.read.iter().try_for_each(|path| draft.read(path))?;
     asked.write.iter().try_for_each(|path| draft.write(path))?;
     asked.execute.iter().try_for_each(|it| runtime::execute(&mut draft, OsStr::new(it)).map(drop))?;

@@ -19,7 +19,13 @@ use rustix::{
     },
 };
 
-use super::{StartError, filter::Filters, ids::Identity, rights, root};
+use super::{
+    StartError,
+    filter::Filters,
+    ids::Identity,
+    rights, root,
+    seal::{self, DigestOf},
+};
 use crate::{
     door::{self, PROXY_ENV},
     plan::{Limits, OWN_ENV, Plan},
@@ -31,8 +37,8 @@ use crate::{
 
 /// What is done inside.
 pub(super) enum Task<'a> {
-    /// A program is executed.
-    Run(Command),
+    /// A program is executed, if what is sealed is as it was.
+    Run(Command, Option<DigestOf>),
     /// Attempts are made to get out.
     Probe(&'a Ground),
 }
@@ -55,7 +61,9 @@ pub(super) fn main(inside: Inside<'_>) -> u8 {
     let Inside { plan, identity, trees, filters, task, control, door } = inside;
     let prepared = prepare(plan, identity, trees, &control, door);
     let started = prepared.and_then(|()| match task {
-        Task::Run(command) => start(plan, filters, command),
+        Task::Run(command, digest_of) => {
+            seal::check(plan, digest_of).and_then(|()| start(plan, filters, command))
+        }
         Task::Probe(ground) => probe(plan, filters, ground, &control),
     });
     match started {

@@ -16,6 +16,7 @@ mod ids;
 mod init;
 mod rights;
 mod root;
+mod seal;
 
 use std::{
     io,
@@ -53,6 +54,7 @@ use crate::{
 pub use self::{
     calls::{CallVerdict, SystemCall, system_calls},
     error::StartError,
+    seal::DigestOf,
 };
 
 /// Longest time a self-test may take, on a machine that has other things to do.
@@ -109,7 +111,19 @@ impl Contained {
     /// # Errors
     /// When a boundary cannot be put up here, or the command cannot be executed. Nothing is running then.
     pub fn start(plan: &Plan, command: Command) -> Result<Self, StartError> {
-        let mut contained = Self::begin(plan, Task::Run(command))?;
+        Self::start_sealed(plan, command, None)
+    }
+
+    /// The same for a plan that seals directories, whose digests `digest_of` tells inside of the sandbox.
+    ///
+    /// # Errors
+    /// As [`Contained::start`], and when one of the directories is not what the plan says.
+    pub fn start_sealed(
+        plan: &Plan,
+        command: Command,
+        digest_of: Option<DigestOf>,
+    ) -> Result<Self, StartError> {
+        let mut contained = Self::begin(plan, Task::Run(command, digest_of))?;
         contained.expect_start()?;
         let way_out = contained.door.take().map(door::take).transpose();
         contained.way_out = way_out.map_err(|error| StartError::unmet("network", error.to_string()))?;

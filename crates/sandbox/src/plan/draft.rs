@@ -8,6 +8,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use portcullis_core::Digest;
+
 use super::{
     Egress, Limits, Plan, PlanFault, SCRATCH,
     resolve::resolve,
@@ -41,6 +43,7 @@ impl Draft {
             write: BTreeSet::new(),
             execute: BTreeSet::new(),
             links: BTreeMap::new(),
+            sealed: BTreeMap::new(),
             egress: Egress::default(),
             danger_host_network: false,
             env: ENV.iter().map(|name| (*name).to_owned()).collect(),
@@ -71,6 +74,17 @@ impl Draft {
         if !readable {
             self.plan.read.insert(real);
         }
+        Ok(())
+    }
+
+    /// Lets a directory be read, as long as its files are those of this digest when the program is executed.
+    ///
+    /// # Errors
+    /// As [`Draft::read`].
+    pub fn sealed(&mut self, path: &Path, digest: Digest) -> Result<(), PlanFault> {
+        self.read(path)?;
+        let real = self.find(path)?;
+        self.plan.sealed.insert(real, digest);
         Ok(())
     }
 
@@ -263,7 +277,7 @@ mod tests {
             draft.finish().digest()
         };
         assert_eq!(plain.digest(), draft().finish().digest());
-        let changes: [fn(&mut Draft); 7] = [
+        let changes: [fn(&mut Draft); 8] = [
             Draft::danger_host_network,
             |draft| draft.read(Path::new("/etc/hosts")).unwrap(),
             |draft| draft.write(Path::new("/etc/hosts")).unwrap(),
@@ -274,11 +288,12 @@ mod tests {
             },
             |draft| draft.limits().seconds = Some(1),
             |draft| draft.cwd(Path::new("/usr")).unwrap(),
+            |draft| draft.sealed(Path::new("/usr"), Digest::of(b"x")).unwrap(),
         ];
         let mut digests: Vec<_> = changes.iter().map(|change| changed(*change).to_string()).collect();
         digests.push(plain.digest().to_string());
         digests.sort();
         digests.dedup();
-        assert_eq!(digests.len(), 8);
+        assert_eq!(digests.len(), 9);
     }
 }

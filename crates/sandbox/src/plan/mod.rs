@@ -36,6 +36,9 @@ pub struct Plan {
     pub execute: BTreeSet<PathBuf>,
     /// Symbolic links to the above under which programs look for them.
     pub links: BTreeMap<PathBuf, PathBuf>,
+    /// Directories, all of them to be read only, whose files have to be those of this digest when the program is
+    /// executed: compared inside, through the very mounts it will read.
+    pub sealed: BTreeMap<PathBuf, Digest>,
     /// Hosts that may be reached, through a proxy outside.
     pub egress: Egress,
     /// Whether it uses the network of the machine, as the gateway does, instead of one of its own.

@@ -18,6 +18,9 @@ impl fmt::Display for Plan {
         };
         let none = BTreeSet::new();
         writeln!(out, "reads         libraries of the system, {}", listed(&self.read, &system))?;
+        for (path, digest) in &self.sealed {
+            writeln!(out, "starts if     {} is {digest}", path.display())?;
+        }
         writeln!(out, "changes       {}", listed(&self.write, &none))?;
         writeln!(out, "runs          {}", listed(&self.execute, &loaders))?;
         writeln!(out, "connects to   {}", self.reach())?;

@@ -5,6 +5,7 @@
 mod battery;
 mod isolation;
 mod orphans;
+mod seal;
 mod selftest;
 mod stage;
 mod support;

@@ -21,7 +21,7 @@ mod probe;
 
 use std::process::{Command, ExitCode};
 
-use portcullis_core::{Boundary, Exit, LaunchPlan, Launcher, Secret};
+use portcullis_core::{Boundary, Digest, Exit, LaunchPlan, Launcher, Secret};
 use portcullis_sandbox::{Contained, Draft, Plan, ProcessLauncher, selftest, supervise};
 
 /// No sandbox could be started.
@@ -32,7 +32,7 @@ const TIMED_OUT: u8 = 124;
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
     match args.next().as_deref() {
-        Some(supervise::SUBCOMMAND) => supervise::main(),
+        Some(supervise::SUBCOMMAND) => supervise::main(Some(digest_of)),
         Some("hold") => hold(&args.next().unwrap(), &args.next().unwrap(), args.collect()),
         Some("contain") => contain(&args.next().unwrap(), &args.next().unwrap(), args.collect()),
         Some(selftest::SUBCOMMAND) => selftest::main(),
@@ -41,6 +41,11 @@ fn main() -> ExitCode {
         Some("probe") => probe::main(&args.next().unwrap(), &args.collect::<Vec<_>>()),
         _ => ExitCode::from(2),
     }
+}
+
+/// What the tests seal is one file.
+fn digest_of(directory: &std::path::Path) -> Result<Digest, String> {
+    std::fs::read(directory.join("code")).map(|code| Digest::of(&code)).map_err(|error| error.to_string())
 }
 
 /// The attempts of the self-test, made by an ordinary process.

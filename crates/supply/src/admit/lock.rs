@@ -284,6 +284,12 @@ impl Admitted {
         }
     }
 
+    /// Whether the day has come on which it has to be looked at again, at a time in the form of RFC 3339.
+    pub fn is_due(&self, now: &str) -> bool {
+        // Both are written so that they compare as texts.
+        self.review.as_deref().is_some_and(|day| now > day)
+    }
+
     /// What somebody signs who approves it at that time: everything that decides what would run, and what is known
     /// about it.
     pub fn statement(&self, at: &str) -> String {

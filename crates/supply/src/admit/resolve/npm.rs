@@ -110,6 +110,8 @@ fn lock(wanted: &Wanted<'_>) -> Result<Lock, ResolveFault> {
 fn common<'w>(wanted: &Wanted<'w>) -> Vec<&'w str> {
     let mut args = vec!["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", "--omit=dev"];
     args.push("--no-update-notifier");
+    // Without these npm waits for half a minute before it asks again.
+    args.extend(["--fetch-retry-mintimeout=500", "--fetch-retry-maxtimeout=2000"]);
     if let Some(registry) = wanted.registry {
         args.extend(["--registry", registry]);
     }

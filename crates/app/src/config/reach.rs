@@ -1,0 +1,140 @@
+//! Whether the settings of a server say one way to it, and go together.
+
+use super::{
+    kind::clip,
+    net::HttpUrl,
+    problem::{Fault, Severity},
+    secrecy::secret_name,
+    server::{Code, Command, Reach, Remote, Sandbox, ServerSection},
+    setting::{Table, Walk},
+};
+
+/// Settings that go with a command only, and with a URL only.
+const WITH_COMMAND: &[&str] = &[
+    "args",
+    "env",
+    "cwd",
+    "sandbox_read",
+    "sandbox_write",
+    "sandbox_execute",
+    "sandbox_hosts",
+    "sandbox_name_servers",
+    "sandbox_connections_per_minute",
+    "sandbox_upload_bytes",
+    "sandbox_upload_bytes_per_hour",
+    "danger_plain_hosts",
+    "danger_private_addresses",
+    "danger_host_network",
+    "danger_no_sandbox",
+];
+const WITH_URL: &[&str] = &[
+    "headers",
+    "credential",
+    "credential_resource",
+    "transport",
+    "ca_file",
+    "danger_allow_plain_http",
+    "danger_allow_tls12",
+];
+
+pub(super) fn reach(walk: &mut Walk<'_>, table: &Table<'_>, section: &ServerSection) -> Option<Reach> {
+    match (&section.command, &section.admitted, &section.url) {
+        (Some(program), None, None) => command(walk, table, section, Code::Program(program.clone())),
+        (None, Some(name), None) => command(walk, table, section, Code::Admitted(name.clone())),
+        (None, None, Some(url)) => {
+            let alone = refuse_strays(walk, table, WITH_COMMAND, "command");
+            let safe = check_url(walk, table, url, section.danger_allow_plain_http);
+            (alone && safe).then(|| {
+                Reach::Url(Remote {
+                    url: url.clone(),
+                    headers: section.headers.clone(),
+                    credential: section.credential.clone(),
+                    credential_resource: section.credential_resource.clone(),
+                    transport: section.transport,
+                    ca_file: section.ca_file.clone(),
+                    danger_tls12: section.danger_allow_tls12,
+                })
+            })
+        }
+        ways => {
+            let what = if matches!(ways, (None, None, None)) {
+                "this server has no `command`, no `admitted` and no `url`"
+            } else {
+                "this server has more than one of `command`, `admitted` and `url`"
+            };
+            walk.fault(&table.name, Fault::new(table.at, what, "give it one of the three"));
+            None
+        }
+    }
+}
+
+fn command(walk: &mut Walk<'_>, table: &Table<'_>, section: &ServerSection, code: Code) -> Option<Reach> {
+    let alone = refuse_strays(walk, table, WITH_URL, "url");
+    let consistent = one_network(walk, table, section);
+    (alone && consistent).then(|| {
+        Reach::Command(Command {
+            code,
+            args: section.args.clone(),
+            env: section.env.clone(),
+            cwd: section.cwd.clone(),
+            sandbox: Sandbox {
+                read: section.sandbox_read.clone(),
+                write: section.sandbox_write.clone(),
+                execute: section.sandbox_execute.clone(),
+                egress: section.egress(),
+                danger_host_network: section.danger_host_network,
+                danger_none: section.danger_no_sandbox,
+            },
+        })
+    })
+}
+
+/// Notes settings that have no meaning for this kind of server: whoever wrote them believes they work.
+fn refuse_strays(walk: &mut Walk<'_>, table: &Table<'_>, strays: &[&str], need: &str) -> bool {
+    let found: Vec<_> = strays.iter().filter_map(|name| table.entry(name)).collect();
+    for entry in &found {
+        let what = format!("this has a meaning only together with `{need}`");
+        walk.fault(&format!("{}.{}", table.name, entry.key), Fault::new(entry.at, what, "remove it"));
+    }
+    found.is_empty()
+}
+
+/// Notes that a command is to have the machine's network and hosts of its own: the one makes the other meaningless.
+fn one_network(walk: &mut Walk<'_>, table: &Table<'_>, section: &ServerSection) -> bool {
+    let both = section.danger_host_network && !section.egress().is_closed();
+    if both {
+        let field = format!("{}.danger_host_network", table.name);
+        let what =
+            "the server has the whole network of the machine, and a list of hosts that is all it may reach";
+        walk.fault(&field, Fault::new(table.at, what, "remove one of the two"));
+    }
+    !both
+}
+
+fn check_url(walk: &mut Walk<'_>, table: &Table<'_>, url: &HttpUrl, plain_allowed: bool) -> bool {
+    let field = format!("{}.url", table.name);
+    let exposed = !url.is_https() && !url.is_loopback();
+    if exposed && !plain_allowed {
+        let what = format!("`{url}` would be called without encryption");
+        walk.conflict(
+            &field,
+            Severity::Error,
+            what,
+            "use https; `danger_allow_plain_http = true` allows it nevertheless",
+        );
+    }
+    let credential = url.query_names().find(|name| secret_name(name)).map(str::to_owned);
+    if let Some(name) = &credential {
+        let what = format!(
+            "the query parameter `{}` looks like a secret, and URLs are written down in many places",
+            clip(name)
+        );
+        walk.conflict(
+            &field,
+            Severity::Error,
+            what,
+            "send it as a header: headers = { Authorization = { file = \"path\", prefix = \"Bearer \" } }",
+        );
+    }
+    (!exposed || plain_allowed) && credential.is_none()
+}

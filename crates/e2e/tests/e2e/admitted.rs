@@ -1,0 +1,139 @@
+//! Admitted servers behind `portcullis serve`: what was approved starts, looked at again at each start, and nothing else.
+
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
+
+use portcullis_testkit::{
+    gateway::{Gateway, Record, Setup},
+    registry::tarball,
+};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    admission::House,
+    message::{call, modern},
+    raw::{Answer, Request, SOON},
+    until::until,
+};
+
+/// A server with one tool, which says that it is the approved one.
+const DESK: &str = "require('readline').createInterface({ input: process.stdin }).on('line', line => {
+    const { id, method, params } = JSON.parse(line);
+    const answer = {
+        initialize: () => ({ protocolVersion: params.protocolVersion, capabilities: { tools: {} }, serverInfo: { name: 'desk', version: '1' } }),
+        'tools/list': () => ({ tools: [{ name: 'which', description: 'Says which one.', inputSchema: { type: 'object' } }] }),
+        'tools/call': () => ({ content: [{ type: 'text', text: 'the approved one' }] }),
+    }[method];
+    if (answer) console.log(JSON.stringify({ jsonrpc: '2.0', id, result: answer() }));
+})";
+
+/// Submits the server as `name`.
+fn submit(house: &House, name: &str, more: &[&str]) {
+    let manifest = json!({ "name": name, "version": "1.0.0", "bin": "main.js" });
+    let file = format!("{name}.tgz");
+    fs::write(house.path(&file), tarball(&manifest, &[("main.js", DESK)])).unwrap();
+    let package = format!("file:{file}");
+    let common = ["add", &package, "--name", name, "--submitter", "alice", "--store", "store"];
+    house.succeed(&common.iter().chain(more).copied().collect::<Vec<_>>());
+}
+
+fn approve(house: &House, name: &str) {
+    house.succeed(&["approve", name, "--store", "store", "--key", "bob.key"]);
+}
+
+async fn ask(gateway: &Gateway, server: &str) -> Answer {
+    let message = modern(1, "tools/call", call("which", json!({})));
+    Request::modern(&format!("/mcp/{server}"), &message).send(gateway.address()).await
+}
+
+/// The call is answered, if need be after the gateway has waited before it starts the server again.
+async fn works(gateway: &Gateway, server: &str) {
+    let end = Instant::now() + SOON;
+    loop {
+        let answer = ask(gateway, server).await;
+        if answer.body.contains("the approved one") {
+            return;
+        }
+        assert!(Instant::now() < end, "{server}: {answer:?}");
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// The call is refused and the record of the start says why.
+async fn refused(gateway: &Gateway, server: &str, reason: &str) {
+    let before = gateway.records().unwrap().len();
+    let answer = ask(gateway, server).await;
+    assert!(!answer.body.contains("the approved one"), "{server}: {answer:?}");
+    let told = |it: &&Record| {
+        it.text("event") == "not-started"
+            && it.text("subject") == server
+            && it.text("detail").contains(reason)
+    };
+    let after = || gateway.records().unwrap().into_iter().skip(before).collect::<Vec<_>>();
+    until(reason, || after().iter().any(|it| told(&it))).await;
+}
+
+fn events(gateway: &Gateway, event: &str) -> usize {
+    gateway.records().unwrap().iter().filter(|it| it.text("event") == event).count()
+}
+
+/// Writes a file of the store, as somebody could who may.
+fn change(program: &Path, text: &str) {
+    fs::set_permissions(program, fs::Permissions::from_mode(0o644)).unwrap();
+    fs::write(program, text).unwrap();
+    fs::set_permissions(program, fs::Permissions::from_mode(0o444)).unwrap();
+}
+
+#[tokio::test]
+async fn what_is_behind_the_gateway_is_what_was_approved() {
+    let house = House::new();
+    submit(&house, "desk", &[]);
+    submit(&house, "late", &["--review", "2026-01-01"]);
+    approve(&house, "late");
+    let key = fs::read_to_string(house.path("bob.key.pub")).unwrap();
+    let sections = format!(
+        "[supply]\nlock = {:?}\nstore = {:?}\napprovers = [{:?}]\n[server.desk]\nadmitted = \"desk\"\n\
+         [server.late]\nadmitted = \"late\"\n",
+        house.path("portcullis.lock"),
+        house.path("store"),
+        key.trim()
+    );
+    let gateway = Setup::new().sections(&sections).start().await.unwrap();
+    refused(&gateway, "desk", "nobody whose key is known approved").await;
+    refused(&gateway, "late", "its review was due on 2026-01-01").await;
+
+    approve(&house, "desk");
+    until("a new configuration", || events(&gateway, "config-changed") > 0).await;
+    works(&gateway, "desk").await;
+    let allowed = |it: &Record| it.allows("tools/call", "desk", "which");
+    let record = gateway.wait_for("the call", SOON, allowed).await.unwrap();
+    let controls = record.value()["controls"].as_array().unwrap();
+    let admission = controls.iter().find(|it| it["control"] == "SC-01").unwrap();
+    let lock = fs::read_to_string(house.path("portcullis.lock")).unwrap();
+    let digest =
+        |member: &str| lock.lines().find_map(|line| line.strip_prefix(&format!("{member} = "))).unwrap();
+    for part in [digest("artifact").trim_matches('"'), digest("tree").trim_matches('"'), "approved by bob"] {
+        assert!(admission["reason"].as_str().unwrap().contains(part), "{admission} {part}");
+    }
+
+    // Changed while it runs: it goes on as what it was, and does not start again as what it is.
+    let trees = house.stored().into_iter().map(|tree| house.path("store").join(tree).join("package"));
+    let named = |tree: &std::path::PathBuf| {
+        fs::read_to_string(tree.join("package.json")).unwrap().contains("\"desk\"")
+    };
+    let program = trees.into_iter().find(named).unwrap().join("main.js");
+    change(&program, "process.exit(0)");
+    let started =
+        gateway.wait_for("the start", SOON, |it| it.text("event") == "child-started").await.unwrap();
+    let pid = started.text("detail").rsplit(' ').next().unwrap().parse().unwrap();
+    kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
+    until("the end of the process", || events(&gateway, "child-exited") > 0).await;
+    refused(&gateway, "desk", "was approved as").await;
+    change(&program, DESK);
+    works(&gateway, "desk").await;
+
+    house.succeed(&["retire", "desk", "--reason", "not needed", "--store", "store"]);
+    until("a new configuration", || events(&gateway, "config-changed") > 1).await;
+    refused(&gateway, "desk", "is retired").await;
+}
