@@ -3,6 +3,7 @@
 mod admin;
 mod admission;
 mod approvals;
+mod behaviour;
 mod cases;
 mod cli;
 mod clients;

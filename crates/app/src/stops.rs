@@ -1,6 +1,6 @@
 //! The directory that says what is stopped: one file for each source, and whatever an operator puts there.
 //!
-//! `command.json`, `api.json` and `signal.json` are written by those who are called so. Any other file stops what its
+//! `command.json`, `api.json`, `signal.json` and `behaviour.json` are written by those who are called so. Any other file stops what its
 //! name says, `all` or `server:NAME` for instance, so that a stop takes no more than `touch`. What cannot be read stops
 //! everything: a gateway that cannot tell what was stopped has to assume the worst.
 
@@ -21,10 +21,11 @@ use crate::{
 };
 
 /// The files that are not named after what they stop.
-const SOURCES: [(&str, StopSource); 3] = [
+const SOURCES: [(&str, StopSource); 4] = [
     ("command.json", StopSource::Command),
     ("api.json", StopSource::Api),
     ("signal.json", StopSource::Signal),
+    ("behaviour.json", StopSource::Behaviour),
 ];
 
 /// Holds the credential of the operator's endpoint.

@@ -45,6 +45,8 @@ pub enum EventKind {
     NotContained,
     /// A stop is lifted.
     StopLifted,
+    /// Somebody or something behaves as it should not, or as it never did before; the detail names the rule.
+    Alert,
     /// Further refusals, of callers or of the server named, are counted for a while instead of written in full.
     SummaryBegins,
     /// The counts of a summary.
@@ -75,6 +77,7 @@ impl EventKind {
             Self::Contained => "contained",
             Self::NotContained => "not-contained",
             Self::StopLifted => "stop-lifted",
+            Self::Alert => "alert",
             Self::SummaryBegins => "refusal-summary-begins",
             Self::Summary => "refusal-summary",
         }

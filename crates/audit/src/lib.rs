@@ -9,6 +9,7 @@
 //! | [`JsonLines`] | the log: a file of JSON lines behind the `Sink` port |
 //! | [`MemorySink`] | a log for tests, which can be made to fail and to stall |
 //! | [`read_records`], [`unfinished`] | read a log back, and find the calls whose outcome is unknown |
+//! | [`behaviour`] | what in the records is out of the ordinary |
 //! | [`export`] | records as OCSF and CEF |
 //! | [`query`] | which records there are, and the chain around one of them |
 //! | [`TransparencyLog`] | the lines as a Merkle tree with signed checkpoints, which follows them |
@@ -64,6 +65,7 @@
 //! }
 //! ```
 
+pub mod behaviour;
 mod bound;
 mod commitment;
 mod event;
@@ -95,4 +97,5 @@ pub use metrics::{Counter, RecorderMetrics, SinkMetrics};
 pub use read::{LoggedRecord, ReadFault, ReadProblem, Records, read_records, unfinished};
 pub use recorder::{Digests, Recorder, RecorderError, RecorderOptions};
 pub use ticket::{Receipt, Ticket};
+pub use time::rfc3339;
 pub use tlog::{TransparencyLog, TransparencyLogError, TransparencyLogOptions, TransparencyMetrics};

@@ -31,8 +31,8 @@ pub(crate) fn push_rfc3339(out: &mut Vec<u8>, now_ms: u64) {
     out.extend_from_slice(&text);
 }
 
-/// `now_ms` as text, in the form of [`push_rfc3339`].
-pub(crate) fn rfc3339(now_ms: u64) -> String {
+/// An instant as records write it: RFC 3339 in UTC with milliseconds. `now_ms` is in milliseconds since the Unix epoch.
+pub fn rfc3339(now_ms: u64) -> String {
     let mut text = Vec::with_capacity(24);
     push_rfc3339(&mut text, now_ms);
     String::from_utf8_lossy(&text).into_owned()

@@ -43,6 +43,8 @@ pub enum StopSource {
     Api,
     /// A signal to the process.
     Signal,
+    /// A rule about behaviour, which an operator allowed to stop.
+    Behaviour,
     /// The gateway, because it cannot tell what was stopped.
     FailSafe,
 }
@@ -55,6 +57,7 @@ impl StopSource {
             Self::File => "file",
             Self::Api => "api",
             Self::Signal => "signal",
+            Self::Behaviour => "behaviour",
             Self::FailSafe => "fail-safe",
         }
     }

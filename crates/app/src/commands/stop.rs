@@ -34,7 +34,7 @@ pub(crate) struct StopArgs {
     json: bool,
 }
 
-/// Take back what `portcullis stop` has stopped.
+/// Take back what `portcullis stop` or a rule of `[behaviour]` has stopped.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ResumeArgs {
     /// What kind of thing.
@@ -90,6 +90,8 @@ pub(crate) fn resume(args: &ResumeArgs, printer: &Printer) -> Outcome {
     let directory = args.place.directory()?;
     let subject = subject(args.kind, args.name.as_deref())?;
     directory.resume(StopSource::Command, &subject)?;
+    // What a rule has stopped is an operator's to take back.
+    directory.resume(StopSource::Behaviour, &subject)?;
     show(&directory, args.json, printer);
     let stops = directory.read().stops;
     let left: Vec<_> = stops.iter().filter(|stop| stop.subject == subject).collect();

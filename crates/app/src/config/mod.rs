@@ -1,5 +1,6 @@
 //! The configuration: one TOML file, read into types that cannot be wrong, every mistake reported at once.
 
+pub mod behaviour;
 mod between;
 mod content;
 pub(crate) mod credential;
@@ -40,6 +41,7 @@ use portcullis_inspect::detect::ContentPolicy;
 use portcullis_inspect::pins::Trust;
 use portcullis_inspect::targets::TargetPolicy;
 
+pub use behaviour::Behaviour;
 pub use credential::Credential;
 pub use data::Data;
 pub use issuer::Issuer;
@@ -65,6 +67,8 @@ pub struct Config {
     pub tls: Option<Tls>,
     /// The operator's endpoint.
     pub admin: Admin,
+    /// Which behaviour is out of the ordinary.
+    pub behaviour: Behaviour,
     /// The kill switch.
     pub stop: StopSwitch,
     /// Who the callers are.

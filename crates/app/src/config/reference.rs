@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{
+    behaviour::BehaviourSection,
     content::ContentSection,
     credential::CredentialSection,
     data::DataSection,
@@ -50,6 +51,7 @@ pub(super) const SECTIONS: &[Declared] = &[
     declared::<TelemetrySection>("telemetry"),
     declared::<StreamSection>(STREAM),
     declared::<PinsSection>("pins"),
+    declared::<BehaviourSection>("behaviour"),
     declared::<StopSwitch>("stop"),
     declared::<Supply>("supply"),
     declared::<ServerSection>(SERVER),

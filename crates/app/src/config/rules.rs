@@ -12,8 +12,10 @@ use portcullis_inspect::{
 };
 
 use super::{
-    Audit, Auth, Config, Data, Issuer, Loaded, Oauth, Parameter, Pins, Reach, Server, Source, Stream,
-    Telemetry, Tls, TransparencyConfig, between,
+    Audit, Auth, Behaviour, Config, Data, Issuer, Loaded, Oauth, Parameter, Pins, Reach, Server, Source,
+    Stream, Telemetry, Tls, TransparencyConfig,
+    behaviour::BehaviourSection,
+    between,
     content::ContentSection,
     credential::{self, Credential},
     data::DataSection,
@@ -50,6 +52,7 @@ pub(super) const SECTIONS: &[&str] = &[
     "schemas",
     "protocol",
     "stop",
+    "behaviour",
     "supply",
 ];
 
@@ -82,6 +85,7 @@ pub(super) struct Draft {
     pub(super) schemas: Option<Schemas>,
     pub(super) protocol: Option<Protocol>,
     pub(super) stop: Option<StopSwitch>,
+    pub(super) behaviour: Option<Behaviour>,
     pub(super) supply: Option<Supply>,
     pub(super) servers: Vec<Server>,
 }
@@ -132,6 +136,7 @@ fn read_sections(walk: &mut Walk<'_>, root: &Table<'_>) -> Draft {
     let telemetry = walk.section::<TelemetrySection>(root, "telemetry");
     let (content, data) = read_content(walk, root);
     let targets = walk.section::<TargetsSection>(root, "targets");
+    let behaviour = walk.section::<BehaviourSection>(root, "behaviour");
     Draft {
         gateway,
         tls: tls.and_then(|section| settle_tls(walk, section)),
@@ -151,6 +156,7 @@ fn read_sections(walk: &mut Walk<'_>, root: &Table<'_>) -> Draft {
         schemas: walk.section(root, "schemas"),
         protocol: walk.section(root, "protocol"),
         stop: walk.section(root, "stop"),
+        behaviour: behaviour.map(|section| section.settle(walk)),
         supply: walk.section(root, "supply"),
         servers: server::read_all(walk, root),
     }
@@ -198,6 +204,7 @@ impl Draft {
             schemas: self.schemas?,
             protocol: self.protocol?,
             stop: self.stop?,
+            behaviour: self.behaviour?,
             supply: self.supply?,
             servers,
             settled,

@@ -26,6 +26,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    behaviour::Watch,
     compose::{Deployment, Door},
     egress::RecordedEgress,
     exit::{Exit, Failure, Outcome},
@@ -94,6 +95,13 @@ async fn run(mut deployment: Deployment, door: Door, printer: &Printer) -> Outco
     let gateway = Gateway::new(snapshot, recorder.clone(), clock.clone());
     // Before the first call: what was stopped stays stopped.
     let stops = StopDirectory::at(&deployment.config.stop.directory);
+    let watch = Watch::start(
+        &deployment.config.behaviour,
+        &deployment.config.audit.file,
+        stops.clone(),
+        recorder.clone(),
+        *printer,
+    )?;
     let switch = KillSwitch::new(stops, gateway.clone(), clock, *printer);
     let stop = CancellationToken::new();
     tokio::spawn(switch.clone().follow(stop.clone()));
@@ -114,6 +122,7 @@ async fn run(mut deployment: Deployment, door: Door, printer: &Printer) -> Outco
     };
     stop.cancel();
     gateway.close().await;
+    drop(watch);
     background.abort();
     decisions.abort();
     signals.abort();

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, BufRead as _, BufReader, Read as _},
+    io::{self, BufRead as _, BufReader, Read as _, Seek as _},
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
@@ -29,6 +29,28 @@ impl Tail {
     /// At the beginning of the log whose active file is `active`.
     pub fn new(active: &Path) -> Self {
         Self { active: active.to_owned(), open: None, partial: Vec::new() }
+    }
+
+    /// Near the end of the log whose active file is `active`: at most `bytes` before it.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn near_end(active: &Path, bytes: u64) -> io::Result<Self> {
+        let mut file = match File::open(active) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::new(active)),
+            Err(error) => return Err(error),
+        };
+        let about = file.metadata()?;
+        let from = about.len().saturating_sub(bytes);
+        file.seek(io::SeekFrom::Start(from.saturating_sub(1)))?;
+        let mut reader = BufReader::new(file);
+        if from > 0 {
+            // What is left of the line that is cut.
+            reader.skip_until(b'\n')?;
+        }
+        let open = Some(Segment { inode: about.ino(), reader });
+        Ok(Self { active: active.to_owned(), open, partial: Vec::new() })
     }
 
     /// Hands every whole line that has not been read to `visit`, without its newline.

@@ -38,6 +38,7 @@ mod authorization_server;
 mod bad_http;
 mod bad_server;
 mod bad_stdio;
+mod behaviour;
 mod canaries;
 mod clients;
 mod death;

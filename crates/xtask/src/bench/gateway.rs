@@ -10,7 +10,7 @@ pub(super) enum Variant {
     /// The spine: development authentication, Cedar, schema validation, pins, flow labels, and records on disk
     /// before each call proceeds, synced ten times a second.
     Spine,
-    /// That, and every detector of the defaults over every text in both directions.
+    /// That, and every detector of the defaults: over every text in both directions, and over the records.
     Content,
 }
 
@@ -67,10 +67,10 @@ const DIRECTIONS: [&str; 2] = ["requests", "results"];
 const CLASSES: [&str; 9] =
     ["private_key", "cloud_key", "token", "jwt", "password", "card", "iban", "national_id", "canary"];
 
-/// Switches off what looks for orders to a model, and for secrets.
+/// Switches off what looks for orders to a model, for secrets, and for behaviour.
 fn no_detectors() -> String {
     format!(
-        "\n[content]\n{}\n[content.data]\n{}",
+        "\n[behaviour]\nwatch = false\n[content]\n{}\n[content.data]\n{}",
         passing(&SURFACES, &GRADES),
         passing(&DIRECTIONS, &CLASSES)
     )

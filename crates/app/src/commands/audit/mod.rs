@@ -1,5 +1,6 @@
 //! `portcullis audit`: questions to the records, the transparency log and its proofs.
 
+mod alerts;
 mod commitment;
 mod consistency;
 mod export;
@@ -31,6 +32,7 @@ pub(crate) struct Args {
 enum Command {
     Query(query::Args),
     Trace(trace::Args),
+    Alerts(alerts::Args),
     Export(export::Args),
     Commitment(commitment::Args),
     Verify(verify::Args),
@@ -44,6 +46,7 @@ enum Command {
 pub(crate) fn run(args: Args, printer: &Printer) -> Outcome {
     match args.command {
         Command::Query(args) => query::run(&args, printer),
+        Command::Alerts(args) => alerts::run(&args, printer),
         Command::Trace(args) => trace::run(&args, printer),
         Command::Export(args) => export::run(&args, printer),
         Command::Commitment(args) => commitment::run(&args, printer),

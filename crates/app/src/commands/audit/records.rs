@@ -38,6 +38,13 @@ impl Records {
             }
         }
     }
+
+    /// When rules object; as they come where nothing usable is configured.
+    pub(super) fn behaviour(&self) -> config::Behaviour {
+        let file = self.records.is_none().then(|| locate(self.config.as_deref()).ok()).flatten();
+        let loaded = file.and_then(|file| config::load(&file).ok());
+        loaded.map_or_else(config::Behaviour::default, |loaded| loaded.config.behaviour)
+    }
 }
 
 /// Records that cannot be read end a command that needs them.

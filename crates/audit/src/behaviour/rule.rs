@@ -1,0 +1,170 @@
+//! The rules, and when they object.
+
+/// What is objected to. One row each in [`Rule::ALL`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Rule {
+    /// A caller's refusals within a minute.
+    Refusals,
+    /// A caller's requests whose headers and body disagree, within ten minutes.
+    HeaderMismatches,
+    /// Requests of nobody from one address within a minute.
+    Unauthenticated,
+    /// A server's refused connections within a minute.
+    EgressRefusals,
+    /// A server's answers that were withheld within ten minutes.
+    Withheld,
+    /// A tool that a caller never called before, after so many of its calls.
+    NewTool,
+    /// A destination that a server never went to before, after so many of its connections.
+    NewDestination,
+    /// A caller's calls within a minute, as a multiple of its busiest minute before.
+    CallRate,
+    /// The size of a tool's result, as a multiple of what is usual for it.
+    ResultSize,
+    /// A call within hours in which there should be none.
+    QuietHours,
+}
+
+impl Rule {
+    /// Every rule.
+    pub const ALL: [Self; 10] = [
+        Self::Refusals,
+        Self::HeaderMismatches,
+        Self::Unauthenticated,
+        Self::EgressRefusals,
+        Self::Withheld,
+        Self::NewTool,
+        Self::NewDestination,
+        Self::CallRate,
+        Self::ResultSize,
+        Self::QuietHours,
+    ];
+
+    /// Its name in settings and in records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Refusals => "refusals",
+            Self::HeaderMismatches => "header-mismatches",
+            Self::Unauthenticated => "unauthenticated",
+            Self::EgressRefusals => "egress-refusals",
+            Self::Withheld => "withheld",
+            Self::NewTool => "new-tool",
+            Self::NewDestination => "new-destination",
+            Self::CallRate => "call-rate",
+            Self::ResultSize => "result-size",
+            Self::QuietHours => "quiet-hours",
+        }
+    }
+
+    /// The rule called `name`.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|rule| rule.as_str() == name)
+    }
+
+    /// Within how long it counts, in milliseconds.
+    pub(super) const fn within_ms(self) -> u64 {
+        match self {
+            Self::HeaderMismatches | Self::Withheld => 600_000,
+            _ => 60_000,
+        }
+    }
+
+    pub(super) const fn counts(self) -> &'static str {
+        match self {
+            Self::HeaderMismatches => "requests whose headers and body disagree",
+            Self::EgressRefusals => "refused connections",
+            Self::Withheld => "answers withheld",
+            Self::Unauthenticated => "requests of nobody known",
+            _ => "refusals",
+        }
+    }
+}
+
+/// From when on rules object; 0 switches one off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Thresholds {
+    /// [`Rule::Refusals`].
+    pub refusals: u32,
+    /// [`Rule::HeaderMismatches`].
+    pub header_mismatches: u32,
+    /// [`Rule::Unauthenticated`].
+    pub unauthenticated: u32,
+    /// [`Rule::EgressRefusals`].
+    pub egress_refusals: u32,
+    /// [`Rule::Withheld`].
+    pub withheld: u32,
+    /// [`Rule::NewTool`] and [`Rule::NewDestination`]: calls or connections after which something can be new.
+    pub new_after: u32,
+    /// [`Rule::CallRate`].
+    pub rate_factor: u32,
+    /// [`Rule::ResultSize`].
+    pub size_factor: u32,
+    /// [`Rule::QuietHours`].
+    pub quiet_hours: Option<QuietHours>,
+}
+
+impl Default for Thresholds {
+    fn default() -> Self {
+        Self {
+            refusals: 20,
+            header_mismatches: 3,
+            unauthenticated: 30,
+            egress_refusals: 5,
+            withheld: 5,
+            new_after: 200,
+            rate_factor: 10,
+            size_factor: 20,
+            quiet_hours: None,
+        }
+    }
+}
+
+impl Thresholds {
+    pub(super) fn of(&self, rule: Rule) -> u32 {
+        match rule {
+            Rule::Refusals => self.refusals,
+            Rule::HeaderMismatches => self.header_mismatches,
+            Rule::Unauthenticated => self.unauthenticated,
+            Rule::EgressRefusals => self.egress_refusals,
+            Rule::Withheld => self.withheld,
+            Rule::NewTool | Rule::NewDestination => self.new_after,
+            Rule::CallRate => self.rate_factor,
+            Rule::ResultSize => self.size_factor,
+            Rule::QuietHours => 0,
+        }
+    }
+}
+
+/// Hours of the day in UTC: from the first up to the second, which may be of the next day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QuietHours {
+    from: u8,
+    until: u8,
+}
+
+impl QuietHours {
+    /// Reads `22-6`: two different hours from 0 to 23.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (from, until) = text.split_once('-')?;
+        let hour = |text: &str| {
+            let plain = (1..=2).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+            text.parse::<u8>().ok().filter(|hour| plain && *hour < 24)
+        };
+        let (from, until) = (hour(from)?, hour(until)?);
+        (from != until).then_some(Self { from, until })
+    }
+
+    pub(super) fn contains(self, at_ms: u64) -> bool {
+        let hour = (at_ms / 3_600_000 % 24) as u8;
+        match self.from < self.until {
+            true => (self.from..self.until).contains(&hour),
+            false => hour >= self.from || hour < self.until,
+        }
+    }
+}
+
+impl std::fmt::Display for QuietHours {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}-{}", self.from, self.until)
+    }
+}
