@@ -9,6 +9,7 @@
 //! | `transcript` | conversations in `transcripts/`, played over every transport |
 //! | `channels` | a marker in every channel from a server leaves a record |
 //! | `ownership` | whose sessions and calls are, which no conversation can say |
+//! | `belongings` | nothing of one caller's gets to another, from a seed |
 //! | `sim` | random clients, servers and operators, from a seed |
 
 #![allow(
@@ -27,6 +28,7 @@
     reason = "test code"
 )]
 
+mod belongings;
 mod channels;
 mod client;
 mod fake;

@@ -159,10 +159,13 @@ impl FakeServer {
         if links.closed {
             return Err(UpstreamError::Unreachable("the server is no longer in use".into()));
         }
-        let info = self.shared.spec.lock().info();
+        let (info, per_caller) = {
+            let spec = self.shared.spec.lock();
+            (spec.info(), spec.per_caller)
+        };
         let key = match info.version.era() {
-            Era::Modern => String::new(),
-            Era::Legacy => format!("{profile:?}"),
+            Era::Modern if !per_caller => String::new(),
+            _ => format!("{profile:?}"),
         };
         if let Some(link) = links.open.get(&key).filter(|link| link.state.is_alive()) {
             return Ok(link.clone());
@@ -228,6 +231,10 @@ impl Upstream for FakeServer {
             }
             open.values().for_each(|link| link.state.end());
         })
+    }
+
+    fn is_per_caller(&self) -> bool {
+        self.shared.spec.lock().per_caller
     }
 
     fn describe(&self) -> String {

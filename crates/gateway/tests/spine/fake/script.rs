@@ -51,6 +51,8 @@ pub(crate) struct Spec {
     pub(crate) page: Option<usize>,
     /// Members added to every list.
     pub(crate) list_members: Value,
+    /// Whether it is shown a credential of each caller's own, and so has a link for each.
+    pub(crate) per_caller: bool,
     /// Methods that go to the inbox although the server could answer them.
     pub(crate) manual: Vec<String>,
     /// By method, or method and name: what happens on the first such request, on the second, and so on; the
@@ -113,6 +115,10 @@ impl Spec {
         }
         if declared["resources"]["subscribe"] == true && asked["resourceSubscriptions"].is_array() {
             honoured["resourceSubscriptions"] = asked["resourceSubscriptions"].clone();
+        }
+        if declared["extensions"]["io.modelcontextprotocol/tasks"].is_object() && asked["taskIds"].is_array()
+        {
+            honoured["taskIds"] = asked["taskIds"].clone();
         }
         honoured
     }

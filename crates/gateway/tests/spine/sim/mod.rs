@@ -8,7 +8,7 @@ mod brain;
 mod check;
 mod ears;
 mod operator;
-mod rng;
+pub(crate) mod rng;
 mod world;
 
 use std::{collections::BTreeMap, sync::Arc};
