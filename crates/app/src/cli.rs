@@ -35,7 +35,7 @@ enum Command {
     Uninstall(uninstall::Args),
     Discover(discover::Args),
     Verify(verify::Args),
-    Add(add::Args),
+    Add(Box<add::Args>),
     Approve(approve::Args),
     Lock(lock::Args),
     Inventory(inventory::Args),

@@ -20,6 +20,7 @@ mod policies;
 mod post;
 mod printer;
 mod proofs;
+mod requirements;
 mod runtime;
 mod stops;
 mod streams;

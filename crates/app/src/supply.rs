@@ -44,8 +44,17 @@ impl Place {
     }
 
     /// The same for a configuration, with the keys of those who may approve.
-    pub(crate) fn supply(&self, approvers: Vec<VerifierKey>) -> Result<config::Supply, Failure> {
-        Ok(config::Supply { lock: self.file().to_owned(), store: self.store_directory()?, approvers })
+    pub(crate) fn supply(
+        &self,
+        of_config: config::Supply,
+        approvers: Vec<VerifierKey>,
+    ) -> Result<config::Supply, Failure> {
+        Ok(config::Supply {
+            lock: self.file().to_owned(),
+            store: self.store_directory()?,
+            approvers,
+            ..of_config
+        })
     }
 
     fn store_directory(&self) -> Result<PathBuf, Failure> {

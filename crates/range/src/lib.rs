@@ -14,6 +14,7 @@ mod attack;
 mod bomb;
 mod ground;
 mod hostile_http;
+mod house;
 mod http;
 mod identity;
 mod message;

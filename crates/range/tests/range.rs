@@ -58,6 +58,7 @@ scenarios! {
     s29_cross_site_request_forgery "S-29"
     s30_cross_origin_bypass "S-30"
     s31_malware "S-31"
+    s32_dynamic_updates "S-32"
     s33_payload_limits "S-33"
     s34_lack_of_observability "S-34"
 }

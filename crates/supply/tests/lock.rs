@@ -1,6 +1,6 @@
 //! The lock: what is written is read, what was decided stays decided.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "test code")]
 
 use portcullis_core::Digest;
 use portcullis_supply::admit::{
@@ -82,6 +82,13 @@ fn the_same_version_stays_what_it_was() {
     lock.admit(server("a", "npm:a@1.0.0", "one")).unwrap();
     let again = lock.admit(server("b", "npm:a@1.0.0", "two"));
     assert!(matches!(again, Err(LockFault::Republished { .. })), "{again:?}");
+    // A part of a new version counts too, of npm.
+    for (package, expected) in [("npm:a@2.0.0", true), ("pypi:a==2.0.0", false), ("npm:b@1.0.0", true)] {
+        let mut newer = server("a", package, "newer");
+        newer.parts[0].artifact = Digest::of(b"another");
+        let admitted = lock.clone().admit(newer);
+        assert_eq!(matches!(admitted, Err(LockFault::Republished { .. })), expected, "{package}");
+    }
     lock.admit(server("a", "npm:a@1.1.0", "two")).unwrap();
     assert_eq!(lock.servers().len(), 1);
 }

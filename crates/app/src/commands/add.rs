@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use portcullis_core::ServerName;
 use portcullis_supply::{
     admit::{
-        Admitted, Ecosystem, Finding, FindingKind, Lock, LockFault, Package, Provenance, StoreFault, is_day,
-        resembles,
+        Admitted, Ecosystem, Finding, FindingKind, Internal, Likeness, Lock, LockFault, Package, Provenance,
+        StoreFault, is_day, resembles,
         resolve::{ResolveFault, Resolved, Wanted, resolve},
     },
     verify::{Report, verify},
@@ -21,6 +21,7 @@ use crate::{
     clients,
     exit::{Exit, Failure, Outcome},
     printer::Printer,
+    requirements::Requirements,
     supply::{Place, account, now},
 };
 
@@ -69,6 +70,8 @@ pub(crate) struct Args {
     #[arg(long)]
     danger_similar_name: bool,
     #[command(flatten)]
+    requirements: Requirements,
+    #[command(flatten)]
     place: Place,
     /// Write the result as JSON.
     #[arg(long)]
@@ -82,16 +85,19 @@ fn day(text: &str) -> Result<String, String> {
 pub(crate) fn run(args: &Args, printer: &Printer) -> Outcome {
     let (mut lock, store) = (args.place.read()?, args.place.store()?);
     let name = args.name.clone().map_or_else(|| name_of(&args.package), Ok)?;
-    let mut findings = similar(args, &lock)?;
+    let required = args.requirements.settle(printer)?;
+    let mut findings = similar(args, &lock, &required.internal)?;
     let quarantine = store.quarantine().map_err(failed)?;
     let wanted = Wanted {
         package: &args.package,
         registry: args.registry_url.as_deref(),
         python: &args.python,
         npm: &args.npm,
+        internal: &required.internal,
         quarantine: quarantine.path(),
     };
     let resolved = resolve(&wanted, &mut |step| printer.status(step)).map_err(unresolved)?;
+    findings.extend(similar_parts(args, &resolved, &lock));
     let provenance = provenance(args, &resolved, &mut findings)?;
     printer.status("storing");
     let tree = store.put(&resolved.tree).map_err(failed)?;
@@ -105,29 +111,44 @@ pub(crate) fn run(args: &Args, printer: &Printer) -> Outcome {
 }
 
 /// Names close to that of a server that is known, or that many people use.
-fn similar(args: &Args, lock: &Lock) -> Result<Vec<Finding>, Failure> {
+fn similar(args: &Args, lock: &Lock, internal: &Internal) -> Result<Vec<Finding>, Failure> {
     if args.package.ecosystem == Ecosystem::File {
         return Ok(Vec::new());
     }
     let name = args.package.name.as_str();
-    let known: Vec<String> = lock
-        .servers()
-        .iter()
-        .filter_map(|server| server.package.parse::<Package>().ok())
-        .map(|package| package.name)
-        .collect();
-    let Some(other) = resembles(name, known.iter().map(String::as_str)) else {
+    let known = known(lock);
+    let scopes =
+        if args.package.ecosystem == Ecosystem::Npm { internal.scopes().collect() } else { Vec::new() };
+    let Some(like) = resembles(name, known.iter().map(String::as_str), scopes) else {
         return Ok(Vec::new());
     };
     if args.danger_similar_name {
         return Ok(vec![
-            Finding::new(FindingKind::SimilarName, format!("{name} can be mistaken for {other}")),
+            Finding::new(FindingKind::SimilarName, format!("{name} can be mistaken for {like}")),
             Finding::new(FindingKind::Danger, "admitted with --danger-similar-name"),
         ]);
     }
-    Err(Failure::new(Exit::Findings, format!("`{name}` can be mistaken for `{other}`")).remedy(
+    Err(Failure::new(Exit::Findings, format!("`{name}` can be mistaken for {like}")).remedy(
         "check which one is meant; `--danger-similar-name` admits it nevertheless, for an approver to see",
     ))
+}
+
+/// Packages of the servers that are in the lock.
+fn known(lock: &Lock) -> Vec<String> {
+    let packages = lock.servers().iter().filter_map(|server| server.package.parse::<Package>().ok());
+    packages.map(|package| package.name).collect()
+}
+
+/// What a server needs and is called nearly like a server: nobody chose that name here, so an approver decides.
+fn similar_parts(args: &Args, resolved: &Resolved, lock: &Lock) -> Vec<Finding> {
+    let known = known(lock);
+    let others =
+        resolved.parts.iter().map(|part| part.name.as_str()).filter(|name| *name != args.package.name);
+    let like = others.filter_map(|name| Some((name, resembles(name, known.iter().map(String::as_str), [])?)));
+    let told = |(name, like): (&str, Likeness)| {
+        Finding::new(FindingKind::SimilarName, format!("{name}, which it needs, can be mistaken for {like}"))
+    };
+    like.map(told).collect()
 }
 
 /// Who vouches for the archive; a finding when nobody does.

@@ -90,7 +90,7 @@ pub(crate) fn run(mut args: Args, printer: &Printer) -> Outcome {
     };
     let config = Config::for_command(&name, code, &args.command, &env, sandbox, record);
     let mut config = config.map_err(|report| refuse(&report, printer))?;
-    config.supply = args.place.supply(trust::keys(&args.approver)?)?;
+    config.supply = args.place.supply(config.supply, trust::keys(&args.approver)?)?;
     config.pins.directory = pins.unwrap_or(config.pins.directory);
     config.audit.transparency = args.log.map(TransparencyConfig::at);
     let (label, policy) = match &args.policy {

@@ -25,6 +25,8 @@ const DESK: &str = "require('readline').createInterface({ input: process.stdin }
         'tools/list': () => ({ tools: [{ name: 'which', description: 'Says which one.', inputSchema: { type: 'object' } }] }),
         'tools/call': () => ({ content: [{ type: 'text', text: 'the approved one' }] }),
     }[method];
+    const error = { code: -32601, message: 'unknown' };
+    if (!answer && id !== undefined) console.log(JSON.stringify({ jsonrpc: '2.0', id, error }));
     if (answer) console.log(JSON.stringify({ jsonrpc: '2.0', id, result: answer() }));
 })";
 

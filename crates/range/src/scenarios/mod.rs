@@ -28,6 +28,7 @@ mod s28;
 mod s29;
 mod s30;
 mod s31;
+mod s32;
 mod s33;
 mod s34;
 
@@ -83,6 +84,7 @@ pub const SCENARIOS: &[Scenario] = &[
     s29::SCENARIO,
     s30::SCENARIO,
     s31::SCENARIO,
+    s32::SCENARIO,
     s33::SCENARIO,
     s34::SCENARIO,
 ];

@@ -1,7 +1,7 @@
 //! S-05: a server, or a tool, that is taken for another. What happens at run time; who may be installed is decided
 //! before.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use futures_util::FutureExt;
 use portcullis_testkit::gateway::Gateway;
@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use super::Scenario;
 use crate::{
+    house::House,
     http::{Answer, Request, exchange},
     message::{META, MODERN, request},
     place::Place,
@@ -22,7 +23,8 @@ pub(super) const SCENARIO: Scenario = Scenario {
     title: "tool and server impersonation",
     claim: "a tool is only reached by the name of its server and its own; a name that nearly fits, a name without its \
             server and a name that a model made up reach nobody; two servers that look alike are reported, and one \
-            whose name has letters of another alphabet is no server",
+            whose name has letters of another alphabet is no server; a package that is named like another is not \
+            admitted and not even asked for, and one that another publisher signed is refused",
     run: |place, report| run(place, report).boxed(),
 };
 
@@ -155,6 +157,52 @@ async fn looks(place: &Place, report: &mut Report) -> Result<(), Trouble> {
             seen == accepted,
         );
     }
-    report.not_covered("keys of publishers at installation", "supply-chain admission");
+    admission(place, report).await
+}
+
+/// What is said of packages before anything of them is there.
+async fn admission(place: &Place, report: &mut Report) -> Result<(), Trouble> {
+    let house = House::open(place).await?;
+    for name in ["notes-server", "n0tes-server", "note-server", "desk-of-another"] {
+        house.publish(name, "1.0.0", "1");
+    }
+    for name in ["notes-server", "desk-of-another"] {
+        let ended = house.add(name, &[]).await?;
+        let admitted = ended.status == Some(0);
+        report.check(Kind::Twin, format!("the package {name}"), "submitted", ended.said, admitted);
+    }
+    let kept = house.kept();
+    for (name, status, reason) in [
+        ("n0tes-server", 1, "`notes-server`: they look the same"),
+        ("note-server", 1, "`notes-server`: it is one edit away"),
+        ("n\u{43E}tes-server", 2, "U+043E"),
+        ("@playwrlght/mcp", 1, "`@playwright/mcp`: they look the same"),
+    ] {
+        let before = house.registry.asked().len();
+        let ended = house.add(name, &[]).await?;
+        let refused = ended.status == Some(status)
+            && ended.said.contains(reason)
+            && house.kept() == kept
+            && house.registry.asked().len() == before;
+        report.check(Kind::Attack, format!("the package {name}"), reason, ended.said, refused);
+    }
+    // A publisher that is not the one who is expected, with a signature that is genuine.
+    let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("../supply/tests/vectors/npm");
+    let (package, bundle) = (vectors.join("sigstore-5.0.0.tgz"), vectors.join("npm_slsa_bundle_v03.json"));
+    let (package, bundle) = (package.to_string_lossy(), bundle.to_string_lossy());
+    for (kind, source, status) in [
+        (Kind::Twin, "https://github.com/sigstore/sigstore-js", 0),
+        (Kind::Attack, "https://github.com/notes/notes", 1),
+    ] {
+        let ended = house.command(&["verify", &package, "--bundle", &bundle, "--source", source]).await?;
+        let passed = ended.status == Some(status);
+        report.check(
+            kind,
+            format!("signed by whoever builds {source}"),
+            status.to_string(),
+            ended.said,
+            passed,
+        );
+    }
     Ok(())
 }

@@ -255,6 +255,7 @@ impl Lock {
             let (package, before, now) = (server.package, before.artifact, server.artifact);
             return Err(LockFault::Republished { package, before, now });
         }
+        self.same_parts(&server)?;
         match self.find_mut(&server.name) {
             Some(place) => {
                 let before = std::mem::replace(place, server);
@@ -264,6 +265,24 @@ impl Lock {
             None => self.servers.push(server),
         }
         Ok(())
+    }
+
+    /// An archive of npm is the same for everybody and for good: one that is known as something else was published
+    /// again. An index of Python packages has several archives of a version, for different machines.
+    fn same_parts(&self, server: &Admitted) -> Result<(), LockFault> {
+        let is_npm = |it: &Admitted| it.package.starts_with("npm:");
+        if !is_npm(server) {
+            return Ok(());
+        }
+        let known = self.servers.iter().filter(|it| is_npm(it)).flat_map(|it| &it.parts);
+        let mut pairs = known.flat_map(|known| server.parts.iter().map(move |part| (known, part)));
+        let other = |(known, part): &(&LockedPart, &LockedPart)| {
+            (&known.name, &known.version) == (&part.name, &part.version) && known.artifact != part.artifact
+        };
+        pairs.find(other).map_or(Ok(()), |(known, part)| {
+            let package = format!("npm:{}@{}", part.name, part.version);
+            Err(LockFault::Republished { package, before: known.artifact, now: part.artifact })
+        })
     }
 
     /// The package of the retired server that was made of these very files.

@@ -4,6 +4,7 @@
 //! builds switched off; unpacking is ours, bounded, and refuses whatever could leave its directory.
 
 mod finding;
+mod internal;
 mod lock;
 mod names;
 mod package;
@@ -15,8 +16,10 @@ mod tree;
 pub mod unpack;
 
 pub use finding::{Finding, FindingKind};
+pub use internal::{Internal, InternalFault, InternalName};
 pub use lock::{Admitted, Approval, Lock, LockFault, LockedPart, Provenance, Retirement, State};
-pub use names::resembles;
+pub use names::{Likeness, resembles};
+pub(crate) use package::normal;
 pub use package::{Ecosystem, Package, PackageFault};
 pub use sbom::cyclonedx;
 pub use store::{Quarantine, Store, StoreFault};

@@ -1,5 +1,7 @@
 //! Names that can be mistaken for others.
 
+use std::fmt;
+
 /// Packages of servers that many people use: what an impostor would be named like.
 const POPULAR: &[&str] = &[
     "@azure/mcp",
@@ -54,15 +56,49 @@ const POPULAR: &[&str] = &[
     "tavily-mcp",
 ];
 
+/// A name that another can be mistaken for, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Likeness {
+    /// The other name.
+    pub other: String,
+    /// Edits that part them; none when only what readers overlook does.
+    pub edits: usize,
+}
+
+impl fmt::Display for Likeness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.edits {
+            0 => write!(f, "`{}`: they look the same", self.other),
+            1 => write!(f, "`{}`: it is one edit away", self.other),
+            edits => write!(f, "`{}`: it is {edits} edits away", self.other),
+        }
+    }
+}
+
 /// The name, of popular servers and of those `known` here, that `name` can be mistaken for: one edit away, two when
-/// it is long, or the same once scope, separators and like-looking characters are put aside.
-pub fn resembles<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<String> {
+/// it is long, or the same once scope, separators and like-looking characters are put aside. `scopes` are those of
+/// npm that nobody else may look like.
+pub fn resembles<'n>(
+    name: &str,
+    known: impl IntoIterator<Item = &'n str>,
+    scopes: impl IntoIterator<Item = &'n str>,
+) -> Option<Likeness> {
     let all: Vec<&str> = POPULAR.iter().copied().chain(known).collect();
+    let own_scope = name.strip_prefix('@').and_then(|name| name.split_once('/')).map(|(scope, _)| scope);
+    closest(name, &all).or_else(|| {
+        let scopes: Vec<&str> = scopes.into_iter().collect();
+        let like = closest(own_scope?, &scopes)?;
+        Some(Likeness { other: format!("@{}/*", like.other), ..like })
+    })
+}
+
+fn closest(name: &str, all: &[&str]) -> Option<Likeness> {
     if all.contains(&name) {
         return None;
     }
     let (plain, bones) = (name.to_lowercase(), skeleton(name));
-    all.into_iter().find(|other| alike(&plain, &bones, other)).map(str::to_owned)
+    let like = all.iter().filter_map(|other| Some((likeness(&plain, &bones, other)?, *other)));
+    like.min().map(|(edits, other)| Likeness { other: other.to_owned(), edits })
 }
 
 /// Names of this length and more may be two edits apart and still be mistaken for each other.
@@ -70,13 +106,15 @@ const LONG: usize = 14;
 /// Shorter names are too often one edit apart by chance.
 const SHORT: usize = 5;
 
-fn alike(plain: &str, bones: &str, other: &str) -> bool {
+/// How many edits part two names, if so few do that one is mistaken for the other.
+fn likeness(plain: &str, bones: &str, other: &str) -> Option<usize> {
     if bones == skeleton(other) {
-        return true;
+        return Some(0);
     }
     let length = plain.len().min(other.len());
     let allowed = if length >= LONG { 2 } else { 1 };
-    length >= SHORT && distance(plain.as_bytes(), other.as_bytes(), allowed) <= allowed
+    let edits = distance(plain.as_bytes(), other.as_bytes(), allowed);
+    (length >= SHORT && edits <= allowed).then_some(edits)
 }
 
 /// What is left of a name when those differences are put aside that readers overlook.
@@ -139,10 +177,25 @@ mod tests {
             ("n0tes", Some("notes")),
             ("mcp-server-time", None),
             ("mcp-server-git", None),
+            ("@acrne/desk", Some("@acme/*")),
+            ("@acme/desk", None),
+            ("@acmes/desk", None),
             ("server-of-my-own", None),
             ("note", None),
         ] {
-            assert_eq!(resembles(name, ["notes"]).as_deref(), expected, "{name}");
+            let like = resembles(name, ["notes"], ["acme"]);
+            assert_eq!(like.as_ref().map(|it| it.other.as_str()), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_report_says_how_close_a_name_is() {
+        for (name, expected) in [
+            ("n0tes", "`notes`: they look the same"),
+            ("mcp-server-tmie", "`mcp-server-time`: it is one edit away"),
+        ] {
+            let said = resembles(name, ["notes"], []).map(|like| like.to_string());
+            assert_eq!(said.as_deref(), Some(expected));
         }
     }
 

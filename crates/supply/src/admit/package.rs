@@ -3,7 +3,7 @@
 use std::{fmt, path::PathBuf, str::FromStr};
 
 /// Where packages are from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Ecosystem {
     /// The npm registry, or one that speaks like it.
     Npm,
@@ -42,7 +42,7 @@ pub enum PackageFault {
     #[error("a package is written `npm:NAME[@VERSION]`, `pypi:NAME[==VERSION]` or `file:PATH`")]
     Form,
     /// No registry of that kind holds such a name.
-    #[error("`{0}` is no name of a package: letters, digits, `-`, `_` and `.` of ASCII only")]
+    #[error("`{0}` is no name of a package: letters, digits, `-`, `_` and `.` of ASCII only{odd}", odd = foreign(.0))]
     Name(String),
     /// It is a range or a tag.
     #[error("`{0}` is no exact version")]
@@ -116,7 +116,7 @@ impl fmt::Display for Package {
 }
 
 /// The form in which names of Python packages are compared (PEP 503).
-pub(super) fn normal(name: &str) -> String {
+pub(crate) fn normal(name: &str) -> String {
     let mut normal = String::with_capacity(name.len());
     for character in name.chars() {
         let separator = matches!(character, '-' | '_' | '.');
@@ -127,6 +127,12 @@ pub(super) fn normal(name: &str) -> String {
         }
     }
     normal
+}
+
+/// Which character of another alphabet is in a name, for those to whom it looks like one of this.
+fn foreign(name: &str) -> String {
+    let foreign = name.chars().find(|it| !it.is_ascii());
+    foreign.map_or_else(String::new, |it| format!(", and U+{:04X} only looks like one", u32::from(it)))
 }
 
 fn is_pypi_name(name: &str) -> bool {
@@ -186,6 +192,8 @@ mod tests {
             let package = text.parse::<Package>().ok().map(|package| package.to_string());
             assert_eq!(package.as_deref(), expected, "{text}");
         }
+        let fault = "npm:n\u{043e}tes".parse::<Package>().map_err(|fault| fault.to_string());
+        assert!(fault.is_err_and(|it| it.contains("U+043E")));
         let subject = "npm:@s/a".parse::<Package>().ok().and_then(|package| package.subject("1.0.0"));
         assert_eq!(subject.as_deref(), Some("pkg:npm/%40s/a@1.0.0"));
     }

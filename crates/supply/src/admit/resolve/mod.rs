@@ -8,7 +8,7 @@ mod pypi;
 
 use std::path::{Path, PathBuf};
 
-use super::{Ecosystem, Finding, Package, unpack::UnpackFault};
+use super::{Ecosystem, Finding, Internal, InternalFault, Package, unpack::UnpackFault};
 use crate::verify::{Digests, Pin};
 
 /// What is asked for.
@@ -22,6 +22,8 @@ pub struct Wanted<'w> {
     pub python: &'w str,
     /// Program that is npm.
     pub npm: &'w str,
+    /// Names that are internal, and where they are.
+    pub internal: &'w Internal,
     /// An empty directory.
     pub quarantine: &'w Path,
 }
@@ -112,6 +114,9 @@ pub enum ResolveFault {
         /// Where it is from.
         what: &'static str,
     },
+    /// A name that is internal, from elsewhere.
+    #[error(transparent)]
+    Internal(#[from] InternalFault),
     /// The registry announced another archive than the one it gave.
     #[error(
         "`{name}` is not what the registry says it is: its digest is sha256:{found}, expected `{expected}`"
@@ -154,7 +159,10 @@ pub enum ResolveFault {
 
 /// Resolves, downloads, compares and unpacks.
 pub fn resolve(wanted: &Wanted<'_>, progress: Progress<'_>) -> Result<Resolved, ResolveFault> {
-    match wanted.package.ecosystem {
+    let Package { ecosystem, name, .. } = wanted.package;
+    let registry = wanted.internal.place(*ecosystem, name, wanted.registry)?;
+    let wanted = &Wanted { registry, ..wanted.clone() };
+    match ecosystem {
         Ecosystem::Npm => npm::resolve(wanted, progress),
         Ecosystem::PyPi => pypi::resolve(wanted, progress),
         Ecosystem::File => local::resolve(wanted, progress),

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{Part, Progress, ResolveFault, Resolved, Start, Wanted, client, compared, disk, unpacking};
 use crate::admit::{
-    Finding, FindingKind,
+    Ecosystem, Finding, FindingKind, Internal,
     unpack::{Bounds, Fill, tarball},
 };
 
@@ -49,6 +49,7 @@ pub(super) fn resolve(wanted: &Wanted<'_>, progress: Progress<'_>) -> Result<Res
     let mut places = Vec::new();
     for (place, locked) in lock.packages.iter().filter(|(place, _)| !place.is_empty()) {
         if let Some(one) = Place::of(place, locked)? {
+            one.is_at_home(locked, wanted.internal)?;
             places.push(one);
         }
     }
@@ -97,7 +98,8 @@ fn lock(wanted: &Wanted<'_>) -> Result<Lock, ResolveFault> {
     let file = wanted.quarantine.join("package.json");
     fs::write(&file, manifest.to_string()).map_err(disk(&file))?;
     let mut args = vec!["install", "--package-lock-only", "--lockfile-version=3", "--prefer-online"];
-    args.extend(common(wanted));
+    let common = common(wanted);
+    args.extend(common.iter().map(String::as_str));
     client::run(wanted.npm, &args, wanted.quarantine, false)?;
     let file = wanted.quarantine.join("package-lock.json");
     let bytes = fs::read(&file).map_err(disk(&file))?;
@@ -107,7 +109,7 @@ fn lock(wanted: &Wanted<'_>) -> Result<Lock, ResolveFault> {
 }
 
 /// Nothing is executed, nobody is told, nothing is fetched that only developers need.
-fn common<'w>(wanted: &Wanted<'w>) -> Vec<&'w str> {
+fn common(wanted: &Wanted<'_>) -> Vec<String> {
     let mut args = vec!["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", "--omit=dev"];
     args.push("--no-update-notifier");
     // Without these npm waits for half a minute before it asks again.
@@ -115,7 +117,12 @@ fn common<'w>(wanted: &Wanted<'w>) -> Vec<&'w str> {
     if let Some(registry) = wanted.registry {
         args.extend(["--registry", registry]);
     }
-    args
+    // Whoever needs something of an internal scope, it is asked for at home.
+    let home = wanted.internal.registry(Ecosystem::Npm);
+    let scopes = home
+        .into_iter()
+        .flat_map(|home| wanted.internal.scopes().map(move |scope| format!("--@{scope}:registry={home}")));
+    args.into_iter().map(str::to_owned).chain(scopes).collect()
 }
 
 /// A package and where in the tree it stands.
@@ -151,6 +158,18 @@ impl Place {
         Ok(Some(Self { directory: directory.to_owned(), name, version, integrity }))
     }
 
+    /// Whether a name that is internal comes from where it has to, and no other package goes by one.
+    fn is_at_home(&self, locked: &Locked, internal: &Internal) -> Result<(), ResolveFault> {
+        let from = locked.resolved.as_deref().unwrap_or_default();
+        internal.check(Ecosystem::Npm, &self.name, from)?;
+        let called = self.directory.rsplit("node_modules/").next().unwrap_or_default();
+        if called != self.name && internal.covers(Ecosystem::Npm, called) {
+            let what = "another package that goes by an internal name";
+            return Err(ResolveFault::Source { name: called.to_owned(), what });
+        }
+        Ok(())
+    }
+
     fn id(&self) -> String {
         format!("{}@{}", self.name, self.version)
     }
@@ -180,7 +199,7 @@ fn fetch(
     progress: Progress<'_>,
 ) -> Result<BTreeMap<String, PathBuf>, ResolveFault> {
     let ids: Vec<String> = places.iter().map(Place::id).collect::<BTreeSet<_>>().into_iter().collect();
-    let mut found = BTreeMap::new();
+    let (mut found, common) = (BTreeMap::new(), common(wanted));
     // Scoped and plain names would make files of the same name.
     let (scoped, plain): (Vec<&String>, Vec<&String>) = ids.iter().partition(|id| id.starts_with('@'));
     for (directory, ids) in [("scoped", scoped), ("plain", plain)] {
@@ -189,7 +208,7 @@ fn fetch(
         for batch in ids.chunks(BATCH) {
             progress(&format!("fetching {} of {} archives", found.len() + batch.len(), places.len()));
             let mut args = vec!["pack", "--json"];
-            args.extend(common(wanted));
+            args.extend(common.iter().map(String::as_str));
             args.push("--");
             args.extend(batch.iter().map(|id| id.as_str()));
             let answer = client::run(wanted.npm, &args, &directory, false)?;

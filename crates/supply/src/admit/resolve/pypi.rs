@@ -11,8 +11,7 @@ use serde::Deserialize;
 
 use super::{Part, Progress, ResolveFault, Resolved, Start, Wanted, client, compared, disk, unpacking};
 use crate::admit::{
-    Finding, FindingKind,
-    package::normal,
+    Ecosystem, Finding, FindingKind, normal,
     unpack::{Bounds, Fill, Scheme, zip},
 };
 
@@ -52,6 +51,9 @@ pub(super) fn resolve(wanted: &Wanted<'_>, progress: Progress<'_>) -> Result<Res
     let name = wanted.package.name.as_str();
     progress(&format!("resolving {}", wanted.package));
     let items = report(wanted)?.install;
+    for item in &items {
+        wanted.internal.check(Ecosystem::PyPi, &item.metadata.name, &item.download_info.url)?;
+    }
     progress(&format!("fetching {} wheels", items.len()));
     let wheels = fetch(wanted, &items)?;
     let tree = wanted.quarantine.join("tree");

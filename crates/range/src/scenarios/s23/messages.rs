@@ -1,8 +1,5 @@
-//! S-23: what speaks for a server says what nobody has asked for.
+//! What speaks for a server says what nobody has asked for.
 
-use futures_util::FutureExt;
-
-use super::Scenario;
 use crate::{
     attack::{last, number},
     http::{Request, exchange},
@@ -12,19 +9,11 @@ use crate::{
     trouble::Trouble,
 };
 
-pub(super) const SCENARIO: Scenario = Scenario {
-    id: "S-23",
-    title: "insufficient integrity checks",
-    claim: "answers to calls that nobody made, second answers and questions without a reason reach no client and change no \
-            other call; each call has the one answer that is its own, and one outcome on record",
-    run: |place, report| run(place, report).boxed(),
-};
-
 const ENDPOINT: &str = "/mcp/hostile";
 const FORGED: &str = "FORGED";
 const ROUNDS: usize = 5;
 
-async fn run(place: &Place, report: &mut Report) -> Result<(), Trouble> {
+pub(super) async fn run(place: &Place, report: &mut Report) -> Result<(), Trouble> {
     let home = tempfile::tempdir().map_err(Trouble::io("making a directory"))?;
     let findings = home.path().join("findings");
     let launch = place.hostile(&[&findings.to_string_lossy()]);
