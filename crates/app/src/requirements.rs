@@ -1,14 +1,19 @@
 //! What is asked of a server before it is admitted: options, and where they say nothing `[supply]` of the configuration.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use portcullis_supply::admit::{Internal, InternalName};
+use portcullis_core::{Clock as _, SystemClock};
+use portcullis_supply::{
+    admit::{Internal, InternalName},
+    advisories::{Advisories, Exceptions, Judged, Part, Policy, Severity},
+};
 
 use crate::{
     commands::{locate, tell, unusable},
     config::{self, Supply},
-    exit::Failure,
+    exit::{Exit, Failure},
     printer::Printer,
+    supply::now,
 };
 
 /// Options of what is asked.
@@ -28,6 +33,27 @@ pub(crate) struct Requirements {
     /// URL of the Python index that internal names come from.
     #[arg(long, value_name = "URL")]
     internal_pypi: Option<String>,
+    #[command(flatten)]
+    known: Known,
+}
+
+/// Options of what is known against packages.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct Known {
+    /// Folder or zip file of advisories in the OSV format that packages are compared with. Nobody is asked.
+    #[arg(long, value_name = "PATH")]
+    osv: Option<PathBuf>,
+    /// Severity from which on an advisory is refused: `low`, `medium`, `high` or `critical`; when absent, `high`. One that
+    /// does not say how bad it is counts as `high`, and malicious packages are refused always.
+    #[arg(long, value_name = "LEVEL")]
+    osv_refuse: Option<Severity>,
+    /// Days after which advisories are old, which is a finding; when absent, 14.
+    #[arg(long, value_name = "DAYS")]
+    osv_max_age_days: Option<u64>,
+    /// File of advisories that are accepted for some packages, each for a time: `[[except]]` with `id`, `package`, `until`
+    /// and `reason`.
+    #[arg(long, value_name = "FILE")]
+    osv_exceptions: Option<PathBuf>,
 }
 
 /// What is asked.
@@ -35,13 +61,16 @@ pub(crate) struct Requirements {
 pub(crate) struct Required {
     /// Names that are internal, and where they are.
     pub(crate) internal: Internal,
+    /// What is known against packages.
+    pub(crate) known: Comparison,
 }
 
 impl Requirements {
     /// The options and the configuration together.
     pub(crate) fn settle(&self, printer: &Printer) -> Result<Required, Failure> {
-        let section = self.section(printer)?;
+        let section = section(self.config.as_deref(), printer)?;
         let (mut names, mut npm, mut pypi) = (self.internal_names.clone(), None, None);
+        let known = self.known.settle(section.as_ref())?;
         if let Some(section) = section {
             // A name that is internal somewhere is internal.
             names.extend(section.internal_names);
@@ -51,21 +80,98 @@ impl Requirements {
             option.clone().or_else(|| set.map(|url| url.to_string()))
         };
         let internal = Internal::new(names, url(&self.internal_npm, npm), url(&self.internal_pypi, pypi));
-        Ok(Required { internal })
+        Ok(Required { internal, known })
+    }
+}
+
+/// What packages are compared with, and what follows.
+#[derive(Debug, Default)]
+pub(crate) struct Comparison {
+    place: Option<PathBuf>,
+    policy: Policy,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(crate) struct Compared {
+    advisories: Advisories,
+    policy: Policy,
+    today: String,
+}
+
+impl Known {
+    /// The options, and what the configuration says where they say nothing.
+    pub(crate) fn settle(&self, section: Option<&Supply>) -> Result<Comparison, Failure> {
+        let usual = Policy::default();
+        let exceptions = self.osv_exceptions.as_ref().or(section.and_then(|it| it.osv_exceptions.as_ref()));
+        let exceptions = exceptions.map(|file| Exceptions::read(file)).transpose().map_err(|fault| {
+            Failure::new(Exit::Usage, fault.to_string())
+                .remedy("write `[[except]]` with `id`, `package`, `until = \"2026-12-31\"` and `reason`")
+        })?;
+        Ok(Comparison {
+            place: self.osv.clone().or_else(|| section?.osv.clone()),
+            policy: Policy {
+                refuse: self.osv_refuse.or(section.map(|it| it.osv_refuse)).unwrap_or(usual.refuse),
+                max_age_days: self
+                    .osv_max_age_days
+                    .or(section.map(|it| it.osv_max_age_days))
+                    .unwrap_or(usual.max_age_days),
+                exceptions: exceptions.unwrap_or_default(),
+            },
+        })
+    }
+}
+
+impl Comparison {
+    /// Reads what is known about some packages; none when there is nothing to read.
+    pub(crate) fn read(&self, parts: &[Part]) -> Result<Option<Compared>, Failure> {
+        let Some(place) = &self.place else { return Ok(None) };
+        let advisories = Advisories::read(place, parts).map_err(|fault| {
+            Failure::new(Exit::Usage, format!("advisories cannot be compared with: {fault}"))
+                .remedy("name a folder or zip file of OSV advisories with `--osv` or `supply.osv`")
+        })?;
+        let today = now().chars().take("2026-01-01".len()).collect();
+        Ok(Some(Compared { advisories, policy: self.policy.clone(), today }))
+    }
+}
+
+impl Compared {
+    /// Every advisory about one of the parts.
+    pub(crate) fn judge(&self, parts: &[Part]) -> Vec<Judged> {
+        self.policy.judge(&self.advisories, parts, &self.today)
     }
 
-    fn section(&self, printer: &Printer) -> Result<Option<Supply>, Failure> {
-        let file = match (locate(self.config.as_deref()), &self.config) {
-            (Ok(file), _) => file,
-            (Err(_), None) => return Ok(None),
-            (Err(failure), Some(_)) => return Err(failure),
-        };
-        match config::load(&file) {
-            Ok(loaded) => Ok(Some(loaded.config.supply)),
-            Err(report) => {
-                tell(&report, printer);
-                Err(unusable(&file, &report))
-            }
+    /// What is wrong with what was compared with.
+    pub(crate) fn stale(&self) -> Option<String> {
+        let most = self.policy.max_age_days;
+        match self.advisories.age_days(SystemClock.now_ms()) {
+            Some(age) if age <= most => None,
+            Some(age) => Some(format!("the newest of the advisories is {age} days old, more than {most}")),
+            None => Some("none of the advisories says when it was changed".to_owned()),
+        }
+    }
+
+    /// Exceptions that hold no longer, in words.
+    pub(crate) fn expired(&self) -> Vec<String> {
+        let expired = self.policy.exceptions.expired(&self.today);
+        expired
+            .map(|it| format!("the exception from {} for {} held until {}", it.id, it.package, it.until))
+            .collect()
+    }
+}
+
+/// The section `[supply]` of the configuration that is named, or that `serve` would use, if there is one.
+pub(crate) fn section(named: Option<&Path>, printer: &Printer) -> Result<Option<Supply>, Failure> {
+    let file = match (locate(named), named) {
+        (Ok(file), _) => file,
+        (Err(_), None) => return Ok(None),
+        (Err(failure), Some(_)) => return Err(failure),
+    };
+    match config::load(&file) {
+        Ok(loaded) => Ok(Some(loaded.config.supply)),
+        Err(report) => {
+            tell(&report, printer);
+            Err(unusable(&file, &report))
         }
     }
 }

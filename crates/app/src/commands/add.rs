@@ -7,8 +7,9 @@ use portcullis_supply::{
     admit::{
         Admitted, Ecosystem, Finding, FindingKind, Internal, Likeness, Lock, LockFault, Package, Provenance,
         StoreFault, is_day, resembles,
-        resolve::{ResolveFault, Resolved, Wanted, resolve},
+        resolve::{self, ResolveFault, Resolved, Wanted, resolve},
     },
+    advisories::{Judged, Part},
     verify::{Report, verify},
 };
 use serde::Serialize;
@@ -21,7 +22,7 @@ use crate::{
     clients,
     exit::{Exit, Failure, Outcome},
     printer::Printer,
-    requirements::Requirements,
+    requirements::{Comparison, Requirements},
     supply::{Place, account, now},
 };
 
@@ -98,6 +99,8 @@ pub(crate) fn run(args: &Args, printer: &Printer) -> Outcome {
     };
     let resolved = resolve(&wanted, &mut |step| printer.status(step)).map_err(unresolved)?;
     findings.extend(similar_parts(args, &resolved, &lock));
+    printer.status("comparing with what is known");
+    findings.extend(known_against(&args.package, &resolved, &required.known)?);
     let provenance = provenance(args, &resolved, &mut findings)?;
     printer.status("storing");
     let tree = store.put(&resolved.tree).map_err(failed)?;
@@ -149,6 +152,44 @@ fn similar_parts(args: &Args, resolved: &Resolved, lock: &Lock) -> Vec<Finding> 
         Finding::new(FindingKind::SimilarName, format!("{name}, which it needs, can be mistaken for {like}"))
     };
     like.map(told).collect()
+}
+
+/// What advisories say about the package and what it needs; what is bad enough refuses it.
+fn known_against(
+    package: &Package,
+    resolved: &Resolved,
+    known: &Comparison,
+) -> Result<Vec<Finding>, Failure> {
+    if package.ecosystem == Ecosystem::File {
+        return Ok(Vec::new());
+    }
+    let part = |part: &resolve::Part| Part {
+        ecosystem: package.ecosystem,
+        name: part.name.clone(),
+        version: part.version.clone(),
+    };
+    let parts: Vec<Part> = resolved.parts.iter().map(part).collect();
+    let Some(compared) = known.read(&parts)? else {
+        let what = "it was compared with no advisories: none are set";
+        return Ok(vec![Finding::new(FindingKind::NotCompared, what)]);
+    };
+    let judged = compared.judge(&parts);
+    let refused: Vec<&Judged> = judged.iter().filter(|it| it.is_refused()).collect();
+    if let Some(worst) = refused.first() {
+        let more = match refused.len() {
+            1 => String::new(),
+            several => format!(", and {} more", several - 1),
+        };
+        let remedy = if worst.malicious {
+            "do not run it anywhere; whoever has it should look at what it did"
+        } else {
+            "take a version in which it is fixed; `--osv-exceptions` accepts an advisory for a time"
+        };
+        return Err(Failure::new(Exit::Findings, format!("refused: {worst}{more}")).remedy(remedy));
+    }
+    let stale = compared.stale().map(|what| Finding::new(FindingKind::StaleAdvisories, what));
+    let noted = judged.iter().map(|it| Finding::new(FindingKind::Vulnerable, it.to_string()));
+    Ok(stale.into_iter().chain(noted).collect())
 }
 
 /// Who vouches for the archive; a finding when nobody does.

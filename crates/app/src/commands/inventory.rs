@@ -1,12 +1,18 @@
 //! `portcullis inventory`
 
+use std::path::PathBuf;
+
 use portcullis_core::ServerName;
-use portcullis_supply::admit::{Admitted, cyclonedx};
+use portcullis_supply::{
+    admit::{Admitted, cyclonedx},
+    advisories::{Judged, Part},
+};
 use serde::Serialize;
 
 use crate::{
     exit::{Exit, Outcome},
     printer::Printer,
+    requirements::{self, Compared, Known},
     supply::Place,
 };
 
@@ -15,6 +21,12 @@ use crate::{
 pub(crate) struct Args {
     #[command(flatten)]
     place: Place,
+    /// Configuration whose section `[supply]` holds where these options say nothing; when absent, the one that
+    /// `portcullis serve` would use, if there is one.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    known: Known,
     /// Write the bill of materials of one server instead: every package in it, as CycloneDX 1.6.
     #[arg(long, value_name = "NAME")]
     sbom: Option<ServerName>,
@@ -29,6 +41,8 @@ struct Row<'l> {
     state: &'static str,
     #[serde(flatten)]
     server: &'l Admitted,
+    /// What advisories say today; none when there are none to compare with.
+    advisories: Option<Vec<Judged>>,
 }
 
 pub(crate) fn run(args: &Args, printer: &Printer) -> Outcome {
@@ -37,8 +51,16 @@ pub(crate) fn run(args: &Args, printer: &Printer) -> Outcome {
         printer.json(&cyclonedx(args.place.find(&lock, name)?));
         return Ok(Exit::Fine);
     }
+    let section = requirements::section(args.config.as_deref(), printer)?;
+    let all: Vec<Part> = lock.servers().iter().flat_map(Part::of).collect();
+    let compared = args.known.settle(section.as_ref())?.read(&all)?;
+    let judged = |server| compared.as_ref().map(|it| it.judge(&Part::of(server)));
+    if let Some(what) = compared.as_ref().and_then(Compared::stale) {
+        printer.warning(&what, Some("fetch them again"));
+    }
     if args.json {
-        let row = |server| Row { state: Admitted::state(server).as_str(), server };
+        let row =
+            |server| Row { state: Admitted::state(server).as_str(), server, advisories: judged(server) };
         printer.json(&lock.servers().iter().map(row).collect::<Vec<_>>());
         return Ok(Exit::Fine);
     }
@@ -52,6 +74,7 @@ pub(crate) fn run(args: &Args, printer: &Printer) -> Outcome {
         about.extend(server.retired.as_ref().map(|it| format!("retired by {}: {}", it.by, it.reason)));
         printer.line(&format!("  {}", about.join(", ")));
         server.findings.iter().for_each(|finding| printer.line(&format!("  {finding}")));
+        judged(server).unwrap_or_default().iter().for_each(|it| printer.line(&format!("  today: {it}")));
     }
     Ok(Exit::Fine)
 }

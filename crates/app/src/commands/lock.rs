@@ -1,17 +1,23 @@
 //! `portcullis lock`
 
-use portcullis_supply::admit::{Admitted, State};
+use std::path::PathBuf;
+
+use portcullis_supply::{
+    admit::{Admitted, Lock, State},
+    advisories::{Judged, Part},
+};
 use serde::Serialize;
 
 use super::{audit::trust, counted};
 use crate::{
     exit::{Exit, Failure, Outcome},
     printer::Printer,
+    requirements::{self, Comparison, Known},
     supply::{Place, approvers, now},
 };
 
 /// Check portcullis.lock: that every server in it is approved by somebody whose key is known, that its files are what
-/// was approved, and that none is due for review.
+/// was approved, that none is due for review, and that no advisory speaks against a package in one.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Looks at everything and changes nothing; exits with 1 when something is wrong.
@@ -23,6 +29,12 @@ pub(crate) struct Args {
     /// Leaves out the store, for where there is none: only the lock itself is looked at.
     #[arg(long)]
     without_store: bool,
+    /// Configuration whose section `[supply]` holds where these options say nothing; when absent, the one that
+    /// `portcullis serve` would use, if there is one.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    known: Known,
     #[command(flatten)]
     place: Place,
     /// Write the result as JSON.
@@ -49,6 +61,9 @@ pub(crate) fn run(args: &Args, printer: &Printer) -> Outcome {
             problems.push(Problem { server: server.name.as_str(), what });
         }
     }
+    let section = requirements::section(args.config.as_deref(), printer)?;
+    let known = args.known.settle(section.as_ref())?;
+    problems.extend(known_against(&lock, &known)?);
     if args.json {
         printer.json(&problems);
     } else {
@@ -60,6 +75,21 @@ pub(crate) fn run(args: &Args, printer: &Printer) -> Outcome {
         ));
     }
     Ok(if problems.is_empty() { Exit::Fine } else { Exit::Findings })
+}
+
+/// What advisories say today about every package of a server that may still start.
+fn known_against<'l>(lock: &'l Lock, known: &Comparison) -> Result<Vec<Problem<'l>>, Failure> {
+    let servers = || lock.servers().iter().filter(|server| server.state() != State::Retired);
+    let all: Vec<Part> = servers().flat_map(Part::of).collect();
+    let Some(compared) = known.read(&all)? else { return Ok(Vec::new()) };
+    let about = |what: String| Problem { server: "advisories", what };
+    let mut problems: Vec<Problem<'l>> =
+        compared.stale().into_iter().chain(compared.expired()).map(about).collect();
+    for server in servers() {
+        let judged = compared.judge(&Part::of(server)).into_iter().filter(Judged::is_refused);
+        problems.extend(judged.map(|it| Problem { server: server.name.as_str(), what: it.to_string() }));
+    }
+    Ok(problems)
 }
 
 fn wrong(args: &Args, server: &Admitted) -> Result<Vec<String>, Failure> {

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use portcullis_audit::note::VerifierKey;
-use portcullis_supply::admit::InternalName;
+use portcullis_supply::{admit::InternalName, advisories::Severity};
 
 use super::{
-    kind::{FilePath, List, Maybe, Parsed},
+    kind::{Choice, FilePath, List, Maybe, Parsed, Whole},
     net::{self, HttpUrl},
     section::PUBLIC_KEY,
     setting::settings,
@@ -23,8 +23,8 @@ fn parse_internal(text: &str) -> Result<InternalName, String> {
 }
 
 settings! {
-    /// Which servers are admitted, on whose word, and what `portcullis add` asks of those that are to be, where its options
-    /// say nothing else. See `docs/supply.md`.
+    /// Which servers are admitted, on whose word, and what `portcullis add`, `lock --check` and `inventory` ask of them where
+    /// their options say nothing else. See `docs/supply.md`.
     pub struct Supply {
         /// The lock: which servers are admitted, as what, on whose word.
         Live lock: PathBuf = FilePath, default r#""portcullis.lock""#;
@@ -39,5 +39,20 @@ settings! {
         Live internal_npm: Option<HttpUrl> = Maybe(net::URL);
         /// The Python index that internal names come from, in the form that pip takes. Without it they come from nowhere.
         Live internal_pypi: Option<HttpUrl> = Maybe(net::URL);
+        /// Folder or zip file of advisories in the OSV format that packages are compared with. Nobody is asked.
+        Live osv: Option<PathBuf> = Maybe(FilePath);
+        /// Severity from which on an advisory is refused. One that does not say how bad it is counts as `high`, and
+        /// malicious packages are refused always.
+        Live osv_refuse: Severity = Choice { words: &[
+            ("low", Severity::Low, "anything"),
+            ("medium", Severity::Medium, "4.0 and more"),
+            ("high", Severity::High, "7.0 and more"),
+            ("critical", Severity::Critical, "9.0 and more"),
+        ] }, default r#""high""#;
+        /// Days after which the newest advisory is old, which is a finding.
+        Live osv_max_age_days: u64 = Whole::<u64>::new("days", 1, 3650), default "14";
+        /// File of advisories that are accepted for some packages, each for a time: `[[except]]` with `id`, `package`,
+        /// `until` and `reason`.
+        Live osv_exceptions: Option<PathBuf> = Maybe(FilePath);
     }
 }

@@ -31,7 +31,7 @@ impl House {
         self.directory.path().join(name)
     }
 
-    fn run(&self, args: &[&str]) -> Output {
+    pub(crate) fn run(&self, args: &[&str]) -> Output {
         let mut command = Command::new(portcullis().unwrap());
         command.args(args).current_dir(self.directory.path()).stdin(Stdio::null());
         // Neither what the user has set nor what was fetched before has a part in it.
@@ -49,7 +49,7 @@ impl House {
     }
 
     /// Fails with that status, naming the reason, and leaves nothing behind.
-    fn refused(&self, args: &[&str], status: i32, reason: &str) {
+    pub(crate) fn refused(&self, args: &[&str], status: i32, reason: &str) {
         let before = (fs::read(self.path("portcullis.lock")).ok(), self.stored());
         let output = self.run(args);
         let said = String::from_utf8_lossy(&output.stderr);
@@ -85,7 +85,7 @@ impl House {
         answer["result"]["serverInfo"]["name"].as_str().map(str::to_owned)
     }
 
-    fn add<'a>(&self, package: &'a str, registry: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    pub(crate) fn add<'a>(&self, package: &'a str, registry: &'a str, more: &[&'a str]) -> Vec<&'a str> {
         let common = ["add", package, "--registry-url", registry, "--submitter", "alice", "--store", "store"];
         common.iter().chain(more).copied().collect()
     }
@@ -108,7 +108,7 @@ fn wheel(name: &str, module: &str, metadata: &str) -> Vec<u8> {
 }
 
 /// A server that says what it is, with the help of its library.
-const DESK: &str = "const library = require('acme-library');
+pub(crate) const DESK: &str = "const library = require('acme-library');
 require('readline').createInterface({ input: process.stdin }).on('line', line => {
     const asked = JSON.parse(line);
     if (asked.method !== 'initialize') return;
@@ -118,7 +118,7 @@ require('readline').createInterface({ input: process.stdin }).on('line', line =>
 })";
 
 /// Publishes an npm server that needs a library.
-fn server(registry: &Registry, version: &str, body: &str) {
+pub(crate) fn server(registry: &Registry, version: &str, body: &str) {
     let library = json!({ "name": "acme-library", "version": "1.0.0" });
     let archive = tarball(&library, &[("index.js", "module.exports = 1")]);
     registry.publish_npm(&library, &archive, &archive);

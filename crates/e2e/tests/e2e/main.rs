@@ -20,6 +20,7 @@
 //! | [`variables`] | what of its environment `portcullis run` passes on to its server |
 //! | [`admission`] | packages of npm and PyPI admitted, approved, checked and retired, and what is refused on the way |
 //! | [`admitted`] | a server out of the store behind `serve`: approved, looked at again at each start, retired |
+//! | [`advisories`] | packages compared with advisories, whose ranges agree with those of npm and of Python's own library |
 //! | [`reload`] | a new configuration takes over, a bad one does not |
 //!
 //! The program has to be built (`cargo build -p portcullis -p portcullis-testkit`), the test bed installed
@@ -34,6 +35,7 @@
 
 mod admission;
 mod admitted;
+mod advisories;
 mod authorization_server;
 mod bad_http;
 mod bad_server;

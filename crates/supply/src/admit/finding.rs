@@ -18,6 +18,12 @@ pub enum FindingKind {
     SimilarName,
     /// Its publisher took this version back.
     Yanked,
+    /// An advisory is about a package in it, and is not bad enough to be refused, or accepted for a time.
+    Vulnerable,
+    /// The advisories it was compared with are old.
+    StaleAdvisories,
+    /// It was compared with no advisories.
+    NotCompared,
     /// It was accepted although something spoke against it.
     Danger,
 }
@@ -31,6 +37,9 @@ impl FindingKind {
             Self::NativeBuild => "native-build",
             Self::SimilarName => "similar-name",
             Self::Yanked => "yanked",
+            Self::Vulnerable => "vulnerable",
+            Self::StaleAdvisories => "stale-advisories",
+            Self::NotCompared => "not-compared",
             Self::Danger => "danger",
         }
     }
