@@ -63,8 +63,17 @@ pub enum AuthMethod {
     BearerToken,
     /// One that its caller proved to have the key for (RFC 9449).
     DpopToken,
+    /// One that is bound to the certificate its caller connected with (RFC 8705).
+    MtlsToken,
     /// The gateway's own activity.
     Internal,
+}
+
+impl AuthMethod {
+    /// Whether the caller proved to have a key that nobody who has only the token has.
+    pub const fn is_proven(self) -> bool {
+        matches!(self, Self::DpopToken | Self::MtlsToken)
+    }
 }
 
 /// What an access token grants besides an identity.

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName, header};
-use portcullis_core::Channel;
+use portcullis_core::{Channel, Digest};
 
 use crate::Resource;
 
@@ -14,6 +14,8 @@ pub struct Head<'a> {
     pub channel: Channel,
     /// Address of the peer on the other end of the socket, never one taken from a header.
     pub peer: Option<IpAddr>,
+    /// SHA-256 of the certificate that the peer proved to have the key of, if the listener asked for one and verified it.
+    pub certificate: Option<Digest>,
     /// HTTP headers; none on stdio.
     pub headers: Option<&'a HeaderMap>,
     /// The query component of the request target, still percent-encoded, without `?`.

@@ -26,6 +26,7 @@ fn check(
     let head = Head {
         channel,
         peer: peer.parse().ok(),
+        certificate: None,
         headers: Some(&headers),
         query,
         listener_is_loopback,
@@ -107,6 +108,7 @@ fn stdio_is_the_owner_of_the_process_and_the_gateway_is_itself() {
     let head = Head {
         channel: Channel::Stdio,
         peer: None,
+        certificate: None,
         headers: None,
         query: None,
         listener_is_loopback: false,

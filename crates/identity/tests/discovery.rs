@@ -88,6 +88,7 @@ impl House {
         let head = Head {
             channel: Channel::Http,
             peer: None,
+            certificate: None,
             headers: Some(&headers),
             query: None,
             listener_is_loopback: false,

@@ -95,6 +95,7 @@ fn ask(
     let head = Head {
         channel: Channel::Http,
         peer: None,
+        certificate: None,
         headers: Some(&headers),
         query: None,
         listener_is_loopback: false,

@@ -42,6 +42,7 @@ async fn ask(gate: &Authenticator, token: &str, later: u64) -> Result<Authentica
     let head = Head {
         channel: Channel::Http,
         peer: "192.0.2.1".parse().ok(),
+        certificate: None,
         headers: Some(&headers),
         query: None,
         listener_is_loopback: false,

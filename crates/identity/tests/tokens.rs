@@ -42,6 +42,7 @@ fn ask(with: &Authenticator, authorization: &[&str], later: u64) -> Result<Authe
     now_or_never(with.authenticate(&Head {
         channel: Channel::Http,
         peer: "192.0.2.1".parse().ok(),
+        certificate: None,
         headers: Some(&headers),
         query: None,
         listener_is_loopback: false,
@@ -219,7 +220,7 @@ fn claim_attacks() -> Vec<(&'static str, Value, &'static str)> {
         ("scope", json!("mcp \"x"), "at most 64 scopes"),
         ("scope", json!((0..65).map(|n| n.to_string()).collect::<Vec<_>>().join(" ")), "at most 64 scopes"),
         ("cnf", json!({ "jkt": "x" }), "bound in a way"),
-        ("cnf", json!({ "x5t#S256": "x".repeat(43) }), "bound in a way"),
+        ("cnf", json!({ "x5t#S256": "x".repeat(43) }), "bound to a certificate"),
         ("cnf", json!({ "jkt": "x".repeat(43), "x5t#S256": "x".repeat(43) }), "bound in a way"),
         ("cnf", json!(1), "bound in a way"),
         ("act", json!("admin"), "`act` is not an object with `sub`"),

@@ -8,7 +8,7 @@ use std::{
 use cedar_policy::{
     Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression, Schema,
 };
-use portcullis_core::{AuthMethod, Item, Principal};
+use portcullis_core::{Item, Principal};
 use portcullis_wire::{
     Method,
     method::{Direction, METHODS, Shape},
@@ -203,7 +203,7 @@ impl World {
             ("endpoint".to_owned(), text(endpoint)),
             ("scopes".to_owned(), RestrictedExpression::new_set(scopes.map(|scope| text(scope)))),
         ];
-        let proven = question.view.caller.method == AuthMethod::DpopToken;
+        let proven = question.view.caller.method.is_proven();
         context.push(("proof_of_possession".to_owned(), RestrictedExpression::new_bool(proven)));
         context.extend(grant.map(|grant| ("issuer".to_owned(), text(&grant.issuer))));
         context.extend(

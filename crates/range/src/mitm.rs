@@ -6,10 +6,10 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair};
 use rustls::{
     ServerConfig, SupportedProtocolVersion,
-    pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
+    pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer},
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -36,6 +36,18 @@ impl Authority {
         let file = directory.join(format!("{name}.pem"));
         std::fs::write(&file, issuer.pem()).map_err(Trouble::io("writing a certificate"))?;
         Ok(Self { issuer, file })
+    }
+
+    /// A certificate for somebody, with its key.
+    pub(crate) fn client(
+        &self,
+        name: &str,
+    ) -> Result<(CertificateDer<'static>, PrivateKeyDer<'static>), Trouble> {
+        let key = KeyPair::generate().map_err(Trouble::other)?;
+        let mut params = CertificateParams::new(vec![format!("{name}.test")]).map_err(Trouble::other)?;
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        let leaf = params.signed_by(&key, &self.issuer).map_err(Trouble::other)?;
+        Ok((leaf.der().clone(), PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()))))
     }
 
     fn server(

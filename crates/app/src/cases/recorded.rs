@@ -123,6 +123,7 @@ fn caller(value: &Value) -> Option<Caller> {
     };
     let method = match value.get("method")?.as_str()? {
         "dpop-token" => AuthMethod::DpopToken,
+        "mtls-token" => AuthMethod::MtlsToken,
         _ => method_of(principal.kind),
     };
     Some(Caller {

@@ -116,6 +116,17 @@ pub struct Tls {
     pub cert: PathBuf,
     /// Private key, PEM.
     pub key: PathBuf,
+    /// Whose certificates clients may show; none is asked for without.
+    pub clients: Option<ClientCertificates>,
+}
+
+/// Certificates of clients.
+#[derive(Clone, Debug)]
+pub struct ClientCertificates {
+    /// The authorities that vouch for them, PEM.
+    pub authorities: PathBuf,
+    /// Whether a client without one is turned away.
+    pub required: bool,
 }
 
 /// How callers are identified.

@@ -12,8 +12,8 @@ use portcullis_inspect::{
 };
 
 use super::{
-    Audit, Auth, Behaviour, Config, Data, Issuer, Loaded, Oauth, Parameter, Pins, Reach, Server, Source,
-    Stream, Telemetry, Tls, TransparencyConfig,
+    Audit, Auth, Behaviour, ClientCertificates, Config, Data, Issuer, Loaded, Oauth, Parameter, Pins, Reach,
+    Server, Source, Stream, Telemetry, Tls, TransparencyConfig,
     behaviour::BehaviourSection,
     between,
     content::ContentSection,
@@ -223,8 +223,14 @@ fn pins(section: PinsSection, record: &Path) -> Pins {
 }
 
 fn settle_tls(walk: &mut Walk<'_>, section: TlsSection) -> Option<Option<Tls>> {
+    let clients = client_certificates(walk, &section)?;
     match (section.cert, section.key) {
-        (Some(cert), Some(key)) => Some(Some(Tls { cert, key })),
+        (Some(cert), Some(key)) => Some(Some(Tls { cert, key, clients })),
+        (None, None) if clients.is_some() => {
+            let remedy = "add `tls.cert` and `tls.key`";
+            walk.conflict("tls.client_ca", Severity::Error, "certificates of clients need TLS", remedy);
+            None
+        }
         (None, None) => Some(None),
         (Some(_), None) => {
             walk.conflict("tls.cert", Severity::Error, "a certificate without its key", "add `tls.key`");
@@ -235,6 +241,18 @@ fn settle_tls(walk: &mut Walk<'_>, section: TlsSection) -> Option<Option<Tls>> {
             None
         }
     }
+}
+
+#[allow(clippy::option_option, reason = "none asked for and a mistake differ")]
+fn client_certificates(walk: &mut Walk<'_>, section: &TlsSection) -> Option<Option<ClientCertificates>> {
+    let required = section.require_client_certificate;
+    let clients = section.client_ca.clone().map(|authorities| ClientCertificates { authorities, required });
+    if required && clients.is_none() {
+        let what = "nobody is named who vouches for certificates of clients";
+        walk.conflict("tls.require_client_certificate", Severity::Error, what, "add `tls.client_ca`");
+        return None;
+    }
+    Some(clients)
 }
 
 fn settle_auth(walk: &mut Walk<'_>, section: AuthSection, issuers: Vec<Issuer>) -> Option<Auth> {

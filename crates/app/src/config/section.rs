@@ -47,6 +47,11 @@ settings! {
         Restart cert: Option<PathBuf> = Maybe(FilePath);
         /// Private key in PEM, in a file only its owner can read.
         Restart key: Option<PathBuf> = Maybe(FilePath);
+        /// Certificate authorities, in PEM, that vouch for certificates of clients. A client may then show one, and an
+        /// access token that is bound to a certificate (RFC 8705) is good with that certificate only.
+        Restart client_ca: Option<PathBuf> = Maybe(FilePath);
+        /// Ends the handshake of a client that has no certificate of `client_ca`.
+        Restart require_client_certificate: bool = Flag, default "false";
     }
 }
 

@@ -15,7 +15,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::graceful::{GracefulShutdown, Watcher},
 };
-use portcullis_core::{Channel, ControlId, Refusal, RefusalKind};
+use portcullis_core::{Channel, ControlId, Digest, Refusal, RefusalKind};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
@@ -59,6 +59,15 @@ impl Default for EdgeLimits {
     }
 }
 
+/// Who is on the other end of a connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer {
+    /// Its address.
+    pub address: SocketAddr,
+    /// SHA-256 of the certificate it proved to have the key of, when the handshake asked for one and it was verified.
+    pub certificate: Option<Digest>,
+}
+
 /// What a listener does with a request.
 pub trait Service: Send + Sync + 'static {
     /// Body of a response.
@@ -68,7 +77,7 @@ pub trait Service: Send + Sync + 'static {
     fn call(
         self: Arc<Self>,
         request: Request<Incoming>,
-        peer: SocketAddr,
+        peer: Peer,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
 }
 
@@ -122,16 +131,22 @@ impl<S: Service> Edge<S> {
         tokio::time::timeout(drain, graceful.shutdown()).await.is_ok()
     }
 
-    async fn connection(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, watcher: Watcher) {
+    async fn connection(self: Arc<Self>, stream: TcpStream, address: SocketAddr, watcher: Watcher) {
         // Without it small messages wait for acknowledgements; a socket that refuses still works.
         let _ = stream.set_nodelay(true);
         let ended = match &self.tls {
-            None => self.http1(stream, peer, watcher).await,
+            None => self.http1(stream, Peer { address, certificate: None }, watcher).await,
             Some(tls) => match tokio::time::timeout(self.limits.handshake, tls.accept(stream)).await {
-                Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
-                    self.http2(Opening::new(stream, self.limits.head), peer, watcher).await
+                Ok(Ok(stream)) => {
+                    let session = stream.get_ref().1;
+                    let certificate =
+                        session.peer_certificates().and_then(<[_]>::first).map(|it| Digest::of(it));
+                    let (peer, two) = (Peer { address, certificate }, session.alpn_protocol() == Some(b"h2"));
+                    match two {
+                        true => self.http2(Opening::new(stream, self.limits.head), peer, watcher).await,
+                        false => self.http1(stream, peer, watcher).await,
+                    }
                 }
-                Ok(Ok(stream)) => self.http1(stream, peer, watcher).await,
                 _ => return,
             },
         };
@@ -146,7 +161,7 @@ impl<S: Service> Edge<S> {
     async fn http1(
         &self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        peer: SocketAddr,
+        peer: Peer,
         watcher: Watcher,
     ) -> Result<(), hyper::Error> {
         let connection = http1::Builder::new()
@@ -160,7 +175,7 @@ impl<S: Service> Edge<S> {
     async fn http2(
         &self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        peer: SocketAddr,
+        peer: Peer,
         watcher: Watcher,
     ) -> Result<(), hyper::Error> {
         let connection = http2::Builder::new(TokioExecutor::new())
@@ -174,7 +189,7 @@ impl<S: Service> Edge<S> {
 
     fn answers(
         &self,
-        peer: SocketAddr,
+        peer: Peer,
     ) -> impl HttpService<Incoming, ResBody = S::Body, Error = Infallible, Future: Send> + use<S> {
         let service = self.service.clone();
         service_fn(move |request| {

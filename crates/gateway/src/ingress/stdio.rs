@@ -51,6 +51,7 @@ pub async fn serve(
     let head = Head {
         channel: Channel::Stdio,
         peer: None,
+        certificate: None,
         headers: None,
         query: None,
         listener_is_loopback: false,

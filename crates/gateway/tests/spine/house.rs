@@ -159,6 +159,7 @@ fn authenticated(config: &AuthConfig) -> Authenticated {
     let head = Head {
         channel: Channel::Http,
         peer: Some(std::net::Ipv4Addr::LOCALHOST.into()),
+        certificate: None,
         headers: None,
         query: None,
         listener_is_loopback: true,

@@ -123,8 +123,13 @@ pub enum TokenFault {
     /// The issuer's tokens have to be bound.
     #[error("the token is bound to no key, and `require_dpop` of its issuer wants it to be")]
     NotBound,
-    /// Bound by a certificate, or in a way that is not known here.
-    #[error("the token is bound in a way that cannot be checked here (`cnf` is not `jkt` alone)")]
+    /// RFC 8705 section 3.
+    #[error("the token is bound to a certificate (`cnf.x5t#S256`) that its caller did not connect with")]
+    Certificate,
+    /// Bound in a way that is not known here.
+    #[error(
+        "the token is bound in a way that cannot be checked here (`cnf` is neither `jkt` nor `x5t#S256` alone)"
+    )]
     Confirmation,
     /// Not on the issuer's list.
     #[error("the client the token was issued to is not on the list of this issuer")]

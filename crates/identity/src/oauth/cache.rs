@@ -53,7 +53,7 @@ mod tests {
         Arc::new(Verified {
             caller: Authenticated::new(caller),
             audiences: Vec::new(),
-            key: None,
+            binding: None,
             epoch: None,
             until,
         })

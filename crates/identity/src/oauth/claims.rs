@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use portcullis_core::wire::json::{Kind, Node};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use portcullis_core::{
+    Digest,
+    wire::json::{Kind, Node},
+};
 
 use crate::TokenFault;
 
@@ -28,10 +32,27 @@ pub(crate) struct Claims {
     pub(crate) client: Option<String>,
     pub(crate) token_id: Option<String>,
     pub(crate) scopes: Vec<Arc<str>>,
-    /// Thumbprint of the key it may be used with (RFC 7800, RFC 9449 section 6).
-    pub(crate) key: Option<String>,
+    /// What it may be used with (RFC 7800).
+    pub(crate) binding: Option<Binding>,
     /// Who acts now, and who acted before (RFC 8693 section 4.1).
     pub(crate) actors: Vec<String>,
+}
+
+/// What a token may be used with, and nothing else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Binding {
+    /// The key of this thumbprint (`jkt`, RFC 9449 section 6).
+    Key(String),
+    /// The certificate of this thumbprint (`x5t#S256`, RFC 8705 section 3.1).
+    Certificate(String),
+}
+
+impl Binding {
+    /// Whether it is this certificate, by the SHA-256 of its DER.
+    pub(super) fn is_certificate(&self, presented: Option<&Digest>) -> bool {
+        let Self::Certificate(thumbprint) = self else { return false };
+        presented.is_some_and(|it| URL_SAFE_NO_PAD.encode(it.as_bytes()) == *thumbprint)
+    }
 }
 
 impl Claims {
@@ -46,7 +67,7 @@ impl Claims {
             client: id(root, "client_id")?,
             token_id: id(root, "jti")?,
             scopes: scopes(root)?,
-            key: confirmation(root)?,
+            binding: confirmation(root)?,
             actors: actors(root)?,
         })
     }
@@ -72,7 +93,7 @@ impl Claims {
             client,
             token_id: id(root, "jti")?,
             scopes: scopes(root)?,
-            key: confirmation(root)?,
+            binding: confirmation(root)?,
             actors: actors(root)?,
         })
     }
@@ -137,13 +158,17 @@ pub fn is_scope(text: &str) -> bool {
     (1..=MAX_ID).contains(&text.len()) && text.bytes().all(allowed)
 }
 
-/// `cnf` with a thumbprint, and nothing else that would have to be checked too.
-fn confirmation(root: Node<'_>) -> Result<Option<String>, TokenFault> {
+/// `cnf` with one thumbprint, and nothing else that would have to be checked too.
+fn confirmation(root: Node<'_>) -> Result<Option<Binding>, TokenFault> {
     const THUMBPRINT: usize = 43;
     let Some(value) = root.get("cnf") else { return Ok(None) };
-    let thumbprint = value.get("jkt").filter(|_| value.len() == 1).and_then(|jkt| jkt.as_str());
-    let thumbprint = thumbprint.filter(|text| text.len() == THUMBPRINT);
-    thumbprint.map(|text| Some(text.into_owned())).ok_or(TokenFault::Confirmation)
+    let thumbprint = |name: &str| {
+        let text = value.get(name).filter(|_| value.len() == 1)?.as_str()?;
+        (text.len() == THUMBPRINT).then(|| text.into_owned())
+    };
+    let key = thumbprint("jkt").map(Binding::Key);
+    let binding = key.or_else(|| thumbprint("x5t#S256").map(Binding::Certificate));
+    binding.map(Some).ok_or(TokenFault::Confirmation)
 }
 
 /// The chain of actors, the current one first. An actor of another issuer would need that issuer's word.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use portcullis_core::{AuthMethod, Caller, Grant, Principal, PrincipalKind, SubjectToken};
 
 use super::{
-    claims::{Claims, required},
+    claims::{Binding, Claims, required},
     introspection::Introspection,
     keys::{KeySource, Keys},
 };
@@ -48,8 +48,8 @@ pub struct Issuer {
 pub(super) struct Verified {
     pub(super) caller: Authenticated,
     pub(super) audiences: Vec<String>,
-    /// Thumbprint of the key that the caller has to prove to have.
-    pub(super) key: Option<String>,
+    /// What the caller has to prove to have.
+    pub(super) binding: Option<Binding>,
     /// Which keys of the issuer it was verified with; none where the issuer was asked.
     pub(super) epoch: Option<u64>,
     /// Seconds since 1970; the clock's tolerance is in it.
@@ -135,7 +135,7 @@ impl Issuer {
     }
 
     fn check_use(&self, claims: &Claims) -> Result<(), TokenFault> {
-        if self.require_dpop && claims.key.is_none() {
+        if self.require_dpop && !matches!(claims.binding, Some(Binding::Key(_))) {
             return Err(TokenFault::NotBound);
         }
         let listed = |client: &String| self.clients.contains(client);
@@ -159,8 +159,9 @@ impl Issuer {
             // Earlier actors are history and decide nothing (RFC 8693 section 4.1).
             actor: claims.actors.first().map(|actor| principal(actor)),
             tenant: self.tenant.clone(),
-            method: match claims.key {
-                Some(_) => AuthMethod::DpopToken,
+            method: match claims.binding {
+                Some(Binding::Key(_)) => AuthMethod::DpopToken,
+                Some(Binding::Certificate(_)) => AuthMethod::MtlsToken,
                 None => AuthMethod::BearerToken,
             },
             grant: Some(Arc::new(Grant {
@@ -175,5 +176,5 @@ impl Issuer {
 }
 
 fn verified(claims: &Claims, caller: Authenticated, epoch: Option<u64>, until: u64) -> Verified {
-    Verified { caller, audiences: claims.audiences.clone(), key: claims.key.clone(), epoch, until }
+    Verified { caller, audiences: claims.audiences.clone(), binding: claims.binding.clone(), epoch, until }
 }

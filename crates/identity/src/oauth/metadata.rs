@@ -16,6 +16,7 @@ struct Document<'a> {
     bearer_methods_supported: [&'static str; 1],
     dpop_signing_alg_values_supported: Vec<&'static str>,
     dpop_bound_access_tokens_required: bool,
+    tls_client_certificate_bound_access_tokens: bool,
 }
 
 pub(super) fn document<'a>(
@@ -23,6 +24,7 @@ pub(super) fn document<'a>(
     issuers: impl Iterator<Item = &'a str>,
     scopes: &[Arc<str>],
     bound: bool,
+    client_certificates: bool,
 ) -> Vec<u8> {
     let document = Document {
         resource: resource.to_string(),
@@ -31,6 +33,7 @@ pub(super) fn document<'a>(
         bearer_methods_supported: ["header"],
         dpop_signing_alg_values_supported: Algorithm::names().collect(),
         dpop_bound_access_tokens_required: bound,
+        tls_client_certificate_bound_access_tokens: client_certificates,
     };
     // Strings under string keys always can be written.
     serde_json::to_vec(&document).unwrap_or_default()

@@ -25,7 +25,7 @@ use crate::{
     jose::Jws,
 };
 use cache::Cache;
-use claims::Claims;
+use claims::{Binding, Claims};
 use introspection::{Introspector, is_opaque};
 use issuer::Verified;
 use keys::KeyRing;
@@ -39,6 +39,8 @@ pub struct OauthConfig {
     pub required_scopes: Vec<Arc<str>>,
     /// Whether proofs need a nonce of ours.
     pub dpop_nonces: bool,
+    /// Whether the listener takes certificates of clients, which tokens can be bound to (RFC 8705).
+    pub client_certificates: bool,
     /// Whether tokens are kept in memory while they are good, because some server is called with a token that is made
     /// from its caller's (RFC 8693). Otherwise only their digests are.
     pub keep_tokens: bool,
@@ -53,6 +55,7 @@ pub(crate) struct ResourceServer {
     required: Vec<Arc<str>>,
     cache: Cache,
     proofs: Proofs,
+    client_certificates: bool,
     keep_tokens: bool,
 }
 
@@ -70,6 +73,7 @@ impl ResourceServer {
             required: config.required_scopes.clone(),
             cache: Cache::default(),
             proofs: Proofs::new(config.dpop_nonces),
+            client_certificates: config.client_certificates,
             keep_tokens: config.keep_tokens,
         }
     }
@@ -84,11 +88,18 @@ impl ResourceServer {
         if !verified.audiences.iter().any(|audience| resource.is(audience)) {
             return Err(refused(&TokenFault::Audience(resource.to_string())));
         }
-        match (scheme, &verified.key) {
+        match (scheme, &verified.binding) {
             (Scheme::Bearer, None) => {}
-            (Scheme::Bearer, Some(_)) => return Err(refused(&TokenFault::Bound)),
-            (Scheme::Dpop, None) => return Err(refused(&TokenFault::Unbound)),
-            (Scheme::Dpop, Some(key)) => {
+            (Scheme::Bearer, Some(Binding::Key(_))) => return Err(refused(&TokenFault::Bound)),
+            // Certificate-bound tokens are sent like any other (RFC 8705 section 3).
+            (Scheme::Bearer, Some(binding)) if binding.is_certificate(head.certificate.as_ref()) => {}
+            (Scheme::Bearer, Some(Binding::Certificate(_))) => {
+                return Err(refused(&TokenFault::Certificate));
+            }
+            (Scheme::Dpop, None | Some(Binding::Certificate(_))) => {
+                return Err(refused(&TokenFault::Unbound));
+            }
+            (Scheme::Dpop, Some(Binding::Key(key))) => {
                 let checked = self.proofs.check(head, resource, token, key);
                 checked.map_err(|fault| self.unproven(&fault, head.now_ms / 1000))?;
             }
@@ -105,6 +116,7 @@ impl ResourceServer {
             self.issuers.iter().map(|(issuer, _)| &*issuer.url),
             &self.required,
             bound,
+            self.client_certificates,
         )
     }
 
@@ -216,9 +228,11 @@ fn control(fault: &TokenFault) -> ControlId {
     match fault {
         TokenFault::Issuer => ControlId::Iam02,
         TokenFault::Audience(_) => ControlId::Az06,
-        TokenFault::Bound | TokenFault::Unbound | TokenFault::NotBound | TokenFault::Confirmation => {
-            ControlId::Az04
-        }
+        TokenFault::Bound
+        | TokenFault::Unbound
+        | TokenFault::NotBound
+        | TokenFault::Certificate
+        | TokenFault::Confirmation => ControlId::Az04,
         TokenFault::Delegation { .. } => ControlId::Az03,
         TokenFault::Expired(_) | TokenFault::Inactive | TokenFault::Lifetime { .. } => ControlId::Iam06,
         _ => ControlId::Iam01,

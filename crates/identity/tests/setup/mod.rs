@@ -28,7 +28,13 @@ pub(crate) fn issuer(url: &str, jwks: &Value) -> Issuer {
 
 /// Trust in one issuer, tokens of which need no scope.
 pub(crate) fn trusting(issuer: Issuer) -> OauthConfig {
-    OauthConfig { issuers: vec![issuer], required_scopes: Vec::new(), dpop_nonces: false, keep_tokens: false }
+    OauthConfig {
+        issuers: vec![issuer],
+        required_scopes: Vec::new(),
+        dpop_nonces: false,
+        client_certificates: true,
+        keep_tokens: false,
+    }
 }
 
 /// Callers are known by the tokens of one issuer.

@@ -205,8 +205,10 @@ fn principals_tenants_actors_and_circumstances_count() {
         let asked = |call: &mut portcullis_core::Call| call.caller.grant = Some(grant.clone().into());
         assert_eq!(ask(&asked, &NOW).as_deref().map_err(|&()| ()), expected, "{grant:?}");
     }
-    let proven = |call: &mut portcullis_core::Call| call.caller.method = AuthMethod::DpopToken;
-    assert_eq!(ask(&proven, &NOW).as_deref(), Ok("proven"));
+    for method in [AuthMethod::DpopToken, AuthMethod::MtlsToken] {
+        let proven = |call: &mut portcullis_core::Call| call.caller.method = method;
+        assert_eq!(ask(&proven, &NOW).as_deref(), Ok("proven"));
+    }
     let circumstances = |call: &mut portcullis_core::Call| {
         call.channel = Channel::Http;
         call.version = Version::V2025_11_25;

@@ -7,7 +7,7 @@ mod route;
 mod sse;
 mod standing;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -22,6 +22,7 @@ pub use sse::Body;
 
 use crate::{
     batch::is_batch,
+    edge::Peer,
     gateway::Gateway,
     inbound::Inbound,
     limits::Limiter,
@@ -74,7 +75,7 @@ impl Current {
 /// A request whose head has been cleared.
 struct Cleared {
     caller: Authenticated,
-    peer: SocketAddr,
+    peer: Peer,
     path: Path,
     headers: HeaderMap,
 }
@@ -91,7 +92,7 @@ impl HttpIngress {
     }
 
     /// Answers one HTTP request.
-    pub async fn handle(self: Arc<Self>, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+    pub async fn handle(self: Arc<Self>, request: Request<Incoming>, peer: Peer) -> Response<Body> {
         let (parts, body) = request.into_parts();
         let origin = checks::only_origin(&parts.headers).cloned();
         let version = wire_version(&parts.headers);
@@ -107,7 +108,7 @@ impl HttpIngress {
         self: &Arc<Self>,
         parts: http::request::Parts,
         body: Incoming,
-        peer: SocketAddr,
+        peer: Peer,
         path: Result<Path, Refusal>,
     ) -> Result<Response<Body>, Refusal> {
         self.current.load().options.sites.check(&parts)?;
@@ -140,13 +141,14 @@ impl HttpIngress {
     async fn authenticate(
         &self,
         parts: &http::request::Parts,
-        peer: SocketAddr,
+        peer: Peer,
         path: &Path,
     ) -> Result<Authenticated, Refusal> {
         let current = self.current.load_full();
         let head = Head {
             channel: Channel::Http,
-            peer: Some(peer.ip()),
+            peer: Some(peer.address.ip()),
+            certificate: peer.certificate,
             headers: Some(&parts.headers),
             query: parts.uri.query(),
             listener_is_loopback: current.options.loopback,
@@ -201,7 +203,7 @@ impl HttpIngress {
         Inbound {
             caller: cleared.caller,
             channel,
-            peer: Some(cleared.peer.ip()),
+            peer: Some(cleared.peer.address.ip()),
             endpoint: cleared.path.endpoint,
             headers: (channel == Channel::Http).then_some(cleared.headers),
             session,
@@ -394,7 +396,7 @@ impl crate::edge::Service for HttpIngress {
     fn call(
         self: Arc<Self>,
         request: Request<Incoming>,
-        peer: SocketAddr,
+        peer: Peer,
     ) -> impl Future<Output = Response<Body>> + Send {
         self.handle(request, peer)
     }

@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use portcullis_core::wire::{self, sse::SseParser};
 use portcullis_gateway::{
-    edge::{Edge, EdgeLimits},
+    edge::{Edge, EdgeLimits, Peer},
     ingress::http::{HttpIngress, HttpOptions, Sites},
     limits::{Limiter, RequestLimits},
 };
@@ -71,7 +71,8 @@ impl Network {
             Self::Memory(ingress) => {
                 let (ours, theirs) = tokio::io::duplex(PIPE);
                 let ingress = ingress.clone();
-                let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 40_000));
+                let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 40_000));
+                let peer = Peer { address, certificate: None };
                 let service = hyper::service::service_fn(move |request: Request<Incoming>| {
                     let ingress = ingress.clone();
                     async move { Ok::<_, std::convert::Infallible>(ingress.handle(request, peer).await) }
