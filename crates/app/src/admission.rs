@@ -7,9 +7,11 @@ use portcullis_core::{
     Boundary, BoxFuture, ControlId, ControlRun, Digest, LaunchError, LaunchPlan, Launched, Launcher,
     RunState, ServerName,
 };
+use portcullis_supply::advisories::Judged;
 
 use crate::{
     config::Supply,
+    requirements::Compared,
     supply::{self, Files, Place, Start},
 };
 
@@ -28,6 +30,22 @@ impl Admission {
         let (place, keys) = (Place::of(supply), supply.approvers.clone());
         let found = supply::start(&place, name, &keys, Files::Compared).map_err(|fault| fault.to_line());
         Self { place, name: name.clone(), keys, found }
+    }
+
+    /// The same, unless advisories speak against a package in it, or cannot be read.
+    pub(crate) fn unless(self, known: &Result<Option<Compared>, String>) -> Self {
+        let Ok(start) = &self.found else { return self };
+        let reason = match known {
+            Ok(None) => None,
+            Ok(Some(known)) => {
+                known.judge(&start.parts).into_iter().find(Judged::is_refused).map(|it| it.to_string())
+            }
+            Err(what) => Some(what.clone()),
+        };
+        match reason {
+            Some(reason) => Self { found: Err(format!("`{}` is not started: {reason}", self.name)), ..self },
+            None => self,
+        }
     }
 
     /// How it is started, or why it is not.

@@ -4,7 +4,7 @@
 mod auth;
 pub(crate) mod credential;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{cell::OnceCell, net::SocketAddr, sync::Arc};
 
 use portcullis_audit::stream::Receiver;
 use portcullis_core::{Digest, Secret, ServerName};
@@ -19,6 +19,7 @@ use crate::{
         self, Code, Config, Destination, HttpUrl, Parameter, Problem, Reach, Report, Sandbox, Server,
         Severity, Transport, read_private, sources,
     },
+    requirements::{self, Compared},
     streams,
     telemetry::Collector,
     tls::Certificate,
@@ -100,7 +101,7 @@ pub(crate) enum Fetched {
 impl Deployment {
     /// Fetches what `config` names, its policies included.
     pub(crate) fn of(config: Config) -> Result<Self, Report> {
-        let mut needs = Needs { config: &config, report: Report::default() };
+        let mut needs = Needs::new(&config);
         let policies = needs.policies();
         let rest = needs.rest();
         let report = needs.report;
@@ -109,7 +110,7 @@ impl Deployment {
 
     /// The same with this policy in place of the configured files.
     pub(crate) fn with_policy(config: Config, name: &str, text: &str) -> Result<Self, Report> {
-        let mut needs = Needs { config: &config, report: Report::default() };
+        let mut needs = Needs::new(&config);
         let policies = needs.load_policies(&[(name.to_owned(), text.to_owned())]);
         let rest = needs.rest();
         let report = needs.report;
@@ -187,9 +188,15 @@ struct Rest {
 struct Needs<'c> {
     config: &'c Config,
     report: Report,
+    /// What is known against the packages of admitted servers.
+    known: OnceCell<Result<Option<Compared>, String>>,
 }
 
-impl Needs<'_> {
+impl<'c> Needs<'c> {
+    fn new(config: &'c Config) -> Self {
+        Self { config, report: Report::default(), known: OnceCell::new() }
+    }
+
     fn policies(&mut self) -> Option<PolicySet> {
         let mut texts = Vec::new();
         for path in &self.config.policy.files {
@@ -239,6 +246,7 @@ impl Needs<'_> {
             }
         });
         let servers = self.config.servers.iter().filter_map(|server| self.upstream(server)).collect();
+        self.note_age();
         Rest {
             certificate,
             auth: auth::fetch(self.config, &mut self.report),
@@ -358,7 +366,8 @@ impl Needs<'_> {
             Code::Program(program) => return (vec![program.clone()], None),
             Code::Admitted(name) => name,
         };
-        let admission = Admission::of(&self.config.supply, admitted);
+        let known = self.known.get_or_init(|| requirements::against(self.config));
+        let admission = Admission::of(&self.config.supply, admitted).unless(known);
         let words = match admission.found() {
             Ok(start) => start.command.clone(),
             Err(reason) => {
@@ -370,6 +379,15 @@ impl Needs<'_> {
             }
         };
         (words, Some(Arc::new(admission)))
+    }
+
+    fn note_age(&mut self) {
+        if let Some(Ok(Some(known))) = self.known.get()
+            && let Some(what) = known.stale()
+        {
+            let remedy = "fetch them again";
+            self.report.push(self.config.problem("supply.osv", Severity::Warning, what, remedy));
+        }
     }
 
     fn views(&mut self, server: &Server) -> Option<Vec<Arc<View>>> {

@@ -13,7 +13,7 @@ use crate::{
     config::{self, Supply},
     exit::{Exit, Failure},
     printer::Printer,
-    supply::now,
+    supply::{Place, now},
 };
 
 /// Options of what is asked.
@@ -174,4 +174,12 @@ pub(crate) fn section(named: Option<&Path>, printer: &Printer) -> Result<Option<
             Err(unusable(&file, &report))
         }
     }
+}
+
+/// What is known against the packages of every admitted server of a configuration; none when that says of no advisories.
+pub(crate) fn against(config: &config::Config) -> Result<Option<Compared>, String> {
+    let known = Known::default().settle(Some(&config.supply)).map_err(|fault| fault.to_line())?;
+    let lock = Place::of(&config.supply).read().map_err(|fault| fault.to_line())?;
+    let parts: Vec<Part> = lock.servers().iter().flat_map(Part::of).collect();
+    known.read(&parts).map_err(|fault| fault.to_line())
 }

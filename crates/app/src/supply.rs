@@ -7,7 +7,10 @@ use std::{
 
 use portcullis_audit::note::{Note, VerifierKey};
 use portcullis_core::{Clock as _, Digest, ServerName, SystemClock};
-use portcullis_supply::admit::{Admitted, Lock, Store, Tree, rfc3339};
+use portcullis_supply::{
+    admit::{Admitted, Lock, Store, Tree, rfc3339},
+    advisories::Part,
+};
 
 use crate::{
     config,
@@ -149,6 +152,8 @@ pub(crate) struct Start {
     pub(crate) artifact: Digest,
     /// Whose approvals count.
     pub(crate) approved_by: Vec<String>,
+    /// Every package in it.
+    pub(crate) parts: Vec<Part>,
 }
 
 /// Whether every file is read once more.
@@ -204,6 +209,7 @@ pub(crate) fn start(
         package: server.package.clone(),
         artifact: server.artifact,
         approved_by,
+        parts: Part::of(server),
     })
 }
 

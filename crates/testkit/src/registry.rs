@@ -96,8 +96,7 @@ impl Registry {
 
     /// Publishes a wheel of a Python package: `wheel` is what is served, `announced` the bytes whose digest is told.
     pub fn publish_wheel(&self, package: &str, file: &str, wheel: &[u8], announced: &[u8]) {
-        let hash: String =
-            digest(&SHA256, announced).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash = sha256(announced);
         let mut shelf = self.shelf.lock().expect("nobody failed with it");
         shelf.files.insert(format!("/files/{file}"), ("application/octet-stream", wheel.to_vec()));
         let link = format!("<a href=\"/files/{file}#sha256={hash}\">{file}</a>\n");
@@ -152,6 +151,12 @@ fn answer(path: &str, shelf: &mut Shelf) -> Option<(&'static str, Vec<u8>)> {
     }
     let package = shelf.packages.get(path.trim_start_matches('/'))?;
     Some(("application/json", package.to_string().into_bytes()))
+}
+
+/// SHA-256 in hexadecimal digits.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> String {
+    digest(&SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A package as npm packs it: a manifest and files.

@@ -144,7 +144,7 @@ const ADMITTED: Parsed<ServerName> =
     Parsed { phrase: "a name in the lock", example: "server-memory", parse: parse_admitted };
 
 fn parse_admitted(text: &str) -> Result<ServerName, String> {
-    text.parse().map_err(|fault: portcullis_core::NameError| fault.to_string())
+    text.parse().map_err(|_| "is not the name of a server".to_owned())
 }
 
 /// A resource indicator.

@@ -23,8 +23,8 @@ fn parse_internal(text: &str) -> Result<InternalName, String> {
 }
 
 settings! {
-    /// Which servers are admitted, on whose word, and what `portcullis add`, `lock --check` and `inventory` ask of them where
-    /// their options say nothing else. See `docs/supply.md`.
+    /// Which servers are admitted, on whose word, and what is asked of them: by `portcullis serve`, and by `add`,
+    /// `lock --check` and `inventory` where their options say nothing else. See `docs/supply.md`.
     pub struct Supply {
         /// The lock: which servers are admitted, as what, on whose word.
         Live lock: PathBuf = FilePath, default r#""portcullis.lock""#;

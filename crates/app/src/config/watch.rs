@@ -147,6 +147,7 @@ impl Config {
                 Reach::Command(command) => {
                     if let Code::Admitted(_) = command.code {
                         files.push(self.supply.lock.clone());
+                        files.extend(self.supply.osv_exceptions.clone());
                     }
                     command.args.iter().chain(command.env.iter().map(|(_, value)| value)).collect()
                 }

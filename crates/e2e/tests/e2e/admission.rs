@@ -11,7 +11,7 @@ use std::{
 use portcullis_testkit::{
     bed::Bed,
     gateway::portcullis,
-    registry::{Registry, tarball},
+    registry::{Registry, sha256, tarball},
 };
 use serde_json::{Value, json};
 
@@ -105,6 +105,11 @@ fn wheel(name: &str, module: &str, metadata: &str) -> Vec<u8> {
     write(&format!("{about}/entry_points.txt"), &format!("[console_scripts]\n{name} = {name}:main\n"));
     write(&format!("{about}/RECORD"), "");
     writer.finish().unwrap().into_inner()
+}
+
+/// The digest of an archive as the lock writes it.
+fn digest_of(archive: &[u8]) -> String {
+    format!("sha256:{}", sha256(archive))
 }
 
 /// A server that says what it is, with the help of its library.
@@ -307,4 +312,31 @@ fn a_server_of_pypi_is_wheels_and_nothing_is_built() {
     house.refused(&house.add("pypi:acme-swapped", &pypi, &more), 1, "not what the registry says");
     registry.publish_wheel("acme-source", "acme-source-1.0.tar.gz", &thief, &thief);
     house.refused(&house.add("pypi:acme-source", &pypi, &more), 3, "acme-source");
+}
+
+#[test]
+fn internal_packages_of_python_come_from_their_index_only() {
+    let (house, public, home) = (House::new(), Registry::start(), Registry::start());
+    let bed = Bed::load().unwrap();
+    let python = bed.python().to_str().unwrap();
+    let (theirs, ours) = (wheel("acme_tool", "steal()", ""), wheel("acme_tool", "def main(): pass\n", ""));
+    public.publish_wheel("acme-tool", "acme_tool-1.0-py3-none-any.whl", &theirs, &theirs);
+    home.publish_wheel("acme-tool", "acme_tool-1.0-py3-none-any.whl", &ours, &ours);
+    let user = wheel("user_desk", "def main(): pass\n", "Requires-Dist: acme-tool\n");
+    public.publish_wheel("user-desk", "user_desk-1.0-py3-none-any.whl", &user, &user);
+    let (public_url, home_url) = (public.pypi(), home.pypi());
+    let internal = ["--internal", "pypi:acme-*", "--internal-pypi", &home_url, "--python", python];
+    house.refused(&house.add("pypi:acme_tool", &public_url, &internal), 1, "would be asked for at");
+    assert!(public.asked().is_empty(), "{:?}", public.asked());
+    house.refused(&house.add("pypi:user-desk", &public_url, &internal), 1, "what was resolved comes from");
+    assert!(!house.path("portcullis.lock").exists());
+    let own = ["add", "pypi:acme-tool", "--submitter", "alice", "--store", "store", "--json"];
+    let said: Value = serde_json::from_str(&house.succeed(&[&own[..], &internal].concat())).unwrap();
+    let artifact = said["artifact"].as_str().unwrap();
+    assert_eq!(artifact, digest_of(&ours), "the wheel of the internal index");
+    // Without the list, the public one would have been taken.
+    let taken = house.add("pypi:user-desk", &public_url, &["--python", python, "--name", "user"]);
+    house.succeed(&taken);
+    let lock = fs::read_to_string(house.path("portcullis.lock")).unwrap();
+    assert!(lock.contains(&digest_of(&theirs)), "the wheel of the public index");
 }

@@ -4,7 +4,7 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
 
 use portcullis_testkit::{
     gateway::{Gateway, Record, Setup},
-    registry::tarball,
+    registry::{Registry, tarball},
 };
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
@@ -80,6 +80,16 @@ fn events(gateway: &Gateway, event: &str) -> usize {
     gateway.records().unwrap().iter().filter(|it| it.text("event") == event).count()
 }
 
+/// The section `[supply]`, with `more` in it, and servers of the lock.
+fn sections(house: &House, servers: &[&str], more: &str) -> String {
+    let key = fs::read_to_string(house.path("bob.key.pub")).unwrap();
+    let (lock, store) = (house.path("portcullis.lock"), house.path("store"));
+    let supply =
+        format!("[supply]\nlock = {lock:?}\nstore = {store:?}\napprovers = [{:?}]\n{more}\n", key.trim());
+    let servers = servers.iter().map(|name| format!("[server.{name}]\nadmitted = \"{name}\"\n"));
+    std::iter::once(supply).chain(servers).collect()
+}
+
 /// Writes a file of the store, as somebody could who may.
 fn change(program: &Path, text: &str) {
     fs::set_permissions(program, fs::Permissions::from_mode(0o644)).unwrap();
@@ -93,14 +103,7 @@ async fn what_is_behind_the_gateway_is_what_was_approved() {
     submit(&house, "desk", &[]);
     submit(&house, "late", &["--review", "2026-01-01"]);
     approve(&house, "late");
-    let key = fs::read_to_string(house.path("bob.key.pub")).unwrap();
-    let sections = format!(
-        "[supply]\nlock = {:?}\nstore = {:?}\napprovers = [{:?}]\n[server.desk]\nadmitted = \"desk\"\n\
-         [server.late]\nadmitted = \"late\"\n",
-        house.path("portcullis.lock"),
-        house.path("store"),
-        key.trim()
-    );
+    let sections = sections(&house, &["desk", "late"], "");
     let gateway = Setup::new().sections(&sections).start().await.unwrap();
     refused(&gateway, "desk", "nobody whose key is known approved").await;
     refused(&gateway, "late", "its review was due on 2026-01-01").await;
@@ -138,4 +141,36 @@ async fn what_is_behind_the_gateway_is_what_was_approved() {
     house.succeed(&["retire", "desk", "--reason", "not needed", "--store", "store"]);
     until("a new configuration", || events(&gateway, "config-changed") > 1).await;
     refused(&gateway, "desk", "is retired").await;
+    until("the end of what was retired", || events(&gateway, "child-exited") > 1).await;
+}
+
+/// Writes that a package is malicious.
+fn warn(folder: &Path, package: &str) {
+    fs::create_dir_all(folder).unwrap();
+    let advisory = json!({ "id": format!("MAL-{package}"), "modified": "2999-01-01T00:00:00Z", "affected": [{
+        "package": { "ecosystem": "npm", "name": package },
+        "ranges": [{ "type": "SEMVER", "events": [{ "introduced": "0" }] }],
+    }] });
+    fs::write(folder.join(format!("{package}.json")), advisory.to_string()).unwrap();
+}
+
+#[tokio::test]
+async fn what_turns_out_to_be_malicious_is_ended() {
+    let (house, registry) = (House::new(), Registry::start());
+    let manifest = json!({ "name": "acme-known", "version": "1.0.0", "bin": "main.js" });
+    let archive = tarball(&manifest, &[("main.js", DESK)]);
+    registry.publish_npm(&manifest, &archive, &archive);
+    house.succeed(&house.add("npm:acme-known", &registry.npm(), &["--name", "known"]));
+    approve(&house, "known");
+    let osv = house.path("osv");
+    warn(&osv, "acme-other");
+    let sections = sections(&house, &["known"], &format!("osv = {osv:?}"));
+    let gateway = Setup::new().sections(&sections).start().await.unwrap();
+    works(&gateway, "known").await;
+    warn(&osv, "acme-known");
+    // Folders of advisories are not watched.
+    kill_process(Pid::from_raw(gateway.pid()).unwrap(), Signal::HUP).unwrap();
+    until("a new configuration", || events(&gateway, "config-changed") > 0).await;
+    refused(&gateway, "known", "MAL-acme-known (malicious)").await;
+    until("the end of the process", || events(&gateway, "child-exited") > 0).await;
 }

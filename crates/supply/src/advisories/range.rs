@@ -128,7 +128,7 @@ pub(super) fn fixed_in<'a>(affected: &'a Affected, ecosystem: Ecosystem, version
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "test code")]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
     use serde_json::{Value, json};
 
     use super::*;
@@ -206,5 +206,31 @@ mod tests {
         assert_eq!(fixed_in(&entry, Npm, "1.0.5"), Some("1.1.0"));
         assert_eq!(fixed_in(&entry, Npm, "3.0.5"), Some("3.1.0"));
         assert_eq!(fixed_in(&entry, Npm, "9.0.0"), None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn anything_is_read_without_harm(
+            version in ".{0,20}", at in proptest::collection::vec("[0-9a-z.+!-]{0,12}", 0..6), npm: bool,
+        ) {
+            let words = ["introduced", "fixed", "last_affected", "limit"];
+            let events = at.iter().enumerate().map(|(index, at)| json!({ words[index % 4]: at }));
+            let entry = affected(range("ECOSYSTEM", events.collect()), &[]);
+            let ecosystem = if npm { Ecosystem::Npm } else { Ecosystem::PyPi };
+            let matched = of(&entry, ecosystem, &version);
+            // Nothing is affected that cannot be read, and nothing that cannot be read is cleared.
+            proptest::prop_assert!(Version::read(ecosystem, &version).is_some() || matched == Match::Undecided);
+        }
+
+        #[test]
+        fn versions_have_one_order(one in "v?[0-9]{1,3}(\\.[0-9]{1,3}){0,2}(-[a-z0-9.]{1,6})?", other in "[0-9]{1,3}(\\.[0-9]{1,3}){0,3}((a|b|rc|\\.post|\\.dev)[0-9]{1,2})?") {
+            for ecosystem in [Ecosystem::Npm, Ecosystem::PyPi] {
+                let read = |text: &str| Version::read(ecosystem, text);
+                if let (Some(a), Some(b)) = (read(&one), read(&other)) {
+                    proptest::prop_assert_eq!(a.order(&b), b.order(&a).map(Ordering::reverse));
+                    proptest::prop_assert_eq!(a.order(&a), Some(Ordering::Equal));
+                }
+            }
+        }
     }
 }
