@@ -35,6 +35,23 @@ impl Client {
         self.version.era()
     }
 
+    /// Whether it may use tasks: in 2026-07-28 it has to declare the extension with every request.
+    ///
+    /// # Errors
+    /// [`RefusalKind::MissingCapability`].
+    pub(crate) fn check_tasks(&self) -> Result<(), Refusal> {
+        const TASKS: &str = "io.modelcontextprotocol/tasks";
+        let declared = serde_json::from_slice::<serde_json::Value>(&self.capabilities).ok();
+        let declares =
+            declared.is_some_and(|it| it.get("extensions").is_some_and(|all| all.get(TASKS).is_some()));
+        if self.era() == Era::Legacy || declares {
+            return Ok(());
+        }
+        let required = format!(r#"{{"requiredCapabilities":{{"extensions":{{"{TASKS}":{{}}}}}}}}"#);
+        Err(Refusal::new(RefusalKind::MissingCapability, "the client has not declared that it knows tasks")
+            .data(required))
+    }
+
     /// Reads the client's side of a request.
     ///
     /// # Errors

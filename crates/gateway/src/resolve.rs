@@ -251,6 +251,7 @@ impl Search<'_> {
 
     fn task(&self, shown: &str) -> Result<(Target, Route), Refusal> {
         let (server, id, renamed) = self.server_of(shown).ok_or_else(no_task)?;
+        self.client.check_tasks()?;
         if !self.gateway.tasks.is_of(&server.name, id, &self.inbound.caller, self.now_ms) {
             return Err(no_task());
         }

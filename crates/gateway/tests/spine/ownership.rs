@@ -153,6 +153,11 @@ async fn a_task_is_its_callers() {
         assert_eq!(told[0], told[1], "{method}: hers looks like none");
         assert_eq!(told[0].0, json!(-32602), "{method}");
     }
+    // Who does not know tasks is told so, whether there is one or not.
+    let plain = card(Door::Direct, "2026-07-28", "alpha");
+    let mut plain = Client::connect_as(&house, &network, plain, somebody("alice")).await.unwrap();
+    plain.send(ask(1, "tasks/get", "t-1")).await;
+    assert_eq!(plain.next().await.message["error"]["code"], json!(-32021));
     // Nor is it given to her by a server that gives its id out twice.
     assert!(alpha.try_recv().is_none(), "the server heard of it");
     mallory.send(call(5, json!({}))).await;
