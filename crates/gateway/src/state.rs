@@ -34,7 +34,7 @@ impl Gateway {
         let Some(state) = params.and_then(|params| params.get("requestState")) else { return Ok(None) };
         let state = state.as_str().ok_or_else(gone)?;
         let Some(handle) = state.strip_prefix(MARK) else {
-            return if self.parked.holds(&state) { Ok(None) } else { Err(gone()) };
+            return if self.parked.holds(&state, resolved, now_ms) { Ok(None) } else { Err(gone()) };
         };
         let plain = self.seals.open(&bound(&resolved.call)?, handle).ok_or_else(gone)?;
         let (expires, given) = plain.split_first_chunk().ok_or_else(gone)?;

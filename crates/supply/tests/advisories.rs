@@ -212,7 +212,7 @@ fn what_cannot_be_read_is_not_taken_for_nothing() {
     let large = format!(r#"{{"id": "X", "details": "{}"}}"#, "x".repeat(9 << 20));
     assert!(matches!(read(&at("large", &large)), Err(DataFault::Bound(_))));
     fs::create_dir(place.path().join("empty")).unwrap();
-    assert!(matches!(read(&place.path().join("empty")), Err(DataFault::Empty(_))));
+    assert!(matches!(read(&place.path().join("empty")), Err(DataFault::Empty { .. })));
     assert!(matches!(read(&place.path().join("none")), Err(DataFault::Disk { .. })));
     fs::write(place.path().join("not.zip"), "not a zip").unwrap();
     assert!(matches!(read(&place.path().join("not.zip")), Err(DataFault::Archive { .. })));

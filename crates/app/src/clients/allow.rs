@@ -83,7 +83,18 @@ fn of_server(node: &Node, allowed: &mut Allowed, faults: &mut Vec<Fault>) {
         }
     }
     for name in DENIED {
-        allowed.denied.extend(names(node, name, faults));
+        for tool in names(node, name, faults) {
+            if tool == "*" { allowed.none = true } else { allowed.denied.push(tool) }
+        }
+    }
+    refuse_patterns(node, &allowed.denied, faults);
+}
+
+/// A pattern that denies would deny nothing as the name of a tool.
+fn refuse_patterns(at: &Node, denied: &[String], faults: &mut Vec<Fault>) {
+    for pattern in denied.iter().filter(|it| it.contains('*')) {
+        let what = format!("`{pattern}` denies by a pattern, which cannot be carried over");
+        faults.push(Fault::new(at.at, what, "list the tools that it means"));
     }
 }
 
@@ -112,6 +123,9 @@ fn rules(root: &Node, which: &str, lists: &mut BTreeMap<ServerName, Allowed>, fa
             continue;
         };
         let tools = vec![tool.to_owned()];
+        if which == "deny" && tool != "*" {
+            refuse_patterns(permissions, &tools, faults);
+        }
         let allowed = match (which, tool) {
             ("allow", "*") => Allowed { all: true, ..Allowed::default() },
             ("allow", _) => Allowed { tools, ..Allowed::default() },

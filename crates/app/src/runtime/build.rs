@@ -86,7 +86,7 @@ impl Builder {
         {
             return Ok(same.clone());
         }
-        let confined = confine(configured);
+        let confined = confine(configured, &config.supply.store);
         if let Some(confined) = &confined {
             self.printer.status(&confined.described(&configured.name));
         }

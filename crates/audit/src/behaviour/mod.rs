@@ -29,6 +29,9 @@ const MOST_OPEN: usize = 65_536;
 /// How long the same alert about the same subject is not repeated, in milliseconds.
 const QUIET_MS: u64 = 600_000;
 
+/// Refusals on a server's way out that say nothing about the server: that a host is not found, or a log is full.
+const NOT_ITS_DOING: [&str; 3] = ["upstream-unavailable", "upstream-timeout", "record-unavailable"];
+
 /// Something that a rule objects to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alert {
@@ -143,6 +146,7 @@ impl Behaviour {
 
     fn decided(&mut self, decided: &Decided) -> Vec<Alert> {
         let found = match (&decided.refused, decided.egress) {
+            (Some(kind), true) if NOT_ITS_DOING.contains(&kind.as_str()) => Vec::new(),
             (Some(_), true) => {
                 self.counted(&[Rule::EgressRefusals], &Subject::Server(decided.server.clone()), decided)
             }

@@ -11,7 +11,7 @@ enum Step {
     Refuse(&'static str, &'static str),
     Nobody(&'static str),
     Out(&'static str),
-    NotOut,
+    NotOut(&'static str),
     Result(u64),
     Withheld,
 }
@@ -50,7 +50,7 @@ fn lines(number: u64, at_ms: u64, step: &Step) -> Vec<Vec<u8>> {
             let to = json!({"channel": "egress", "item_kind": "Destination", "item": host});
             vec![decision(Value::Null, allow, to)]
         }
-        NotOut => vec![decision(Value::Null, refuse("denied"), out)],
+        NotOut(kind) => vec![decision(Value::Null, refuse(kind), out)],
         Result(bytes) => vec![call(who("a")), ended("completed", *bytes)],
         Withheld => vec![call(who("a")), ended("withheld", 0)],
     };
@@ -91,8 +91,9 @@ fn what_is_refused_often_is_told_once() {
         (vec![(100, Refuse("a", "stopped"))], 100, vec![]),
         (vec![(3, Refuse("a", "header-mismatch"))], 60_000, vec![("header-mismatches", a)]),
         (vec![(30, Nobody("unauthenticated"))], 1_000, vec![("unauthenticated", peer)]),
-        (vec![(5, NotOut)], 5_000, vec![("egress-refusals", s)]),
-        (vec![(50, NotOut)], 30_000, vec![]),
+        (vec![(5, NotOut("denied"))], 5_000, vec![("egress-refusals", s)]),
+        (vec![(50, NotOut("upstream-unavailable"))], 1_000, vec![]),
+        (vec![(50, NotOut("denied"))], 30_000, vec![]),
         (vec![(5, Withheld)], 60_000, vec![("withheld", s)]),
         (vec![(200, Refuse("a", "denied"))], 3_000, vec![("refusals", a)]),
         (vec![(400, Refuse("a", "denied"))], 3_000, vec![("refusals", a), ("refusals", a)]),

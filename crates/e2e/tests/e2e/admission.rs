@@ -253,6 +253,22 @@ fn what_a_registry_gets_wrong_is_refused() {
 }
 
 #[test]
+fn what_comes_in_the_archive_of_another_package_is_a_part_too() {
+    let (house, registry) = (House::new(), Registry::start());
+    let inner = json!({ "name": "acme-inner", "version": "1.2.3" });
+    let manifest = json!({
+        "name": "acme-whole", "version": "1.0.0", "bin": "main.js",
+        "dependencies": { "acme-inner": "1.2.3" }, "bundleDependencies": ["acme-inner"],
+    });
+    let within = inner.to_string();
+    let archive = tarball(&manifest, &[("main.js", "1"), ("node_modules/acme-inner/package.json", &within)]);
+    registry.publish_npm(&manifest, &archive, &archive);
+    house.succeed(&house.add("npm:acme-whole", &registry.npm(), &[]));
+    let lock = fs::read_to_string(house.path("portcullis.lock")).unwrap();
+    assert!(lock.contains("acme-inner") && lock.contains("1.2.3"), "{lock}");
+}
+
+#[test]
 fn scripts_of_packages_do_not_run_and_are_told() {
     let (house, registry) = (House::new(), Registry::start());
     let canary = house.path("canary");

@@ -6,7 +6,7 @@ use std::{collections::HashMap, sync::Arc};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use portcullis_core::{
-    Caller, Exchange, Item, Link, Outcome, Refusal, RefusalKind, ServerName,
+    Call, Caller, Exchange, Item, Link, Outcome, Refusal, RefusalKind, ServerName,
     wire::{Request, RequestId, json::Kind, message},
 };
 
@@ -36,6 +36,18 @@ pub(crate) struct Held {
     admission: Arc<Admission>,
 }
 
+impl Held {
+    fn is_for(&self, resolved: &Resolved, now_ms: u64) -> bool {
+        let Call { caller, target, request, .. } = &resolved.call;
+        self.owner.on_behalf() == caller.on_behalf()
+            && self.owner.tenant == caller.tenant
+            && target.server.as_ref() == Some(&self.server)
+            && target.item == self.item
+            && arguments(request) == self.arguments
+            && now_ms < self.expires_ms
+    }
+}
+
 /// Every held call, by the state its client was given.
 #[derive(Default)]
 pub(crate) struct Parked {
@@ -55,23 +67,15 @@ impl Parked {
         };
         let mut calls = self.calls.lock();
         let Some(held) = calls.get(state.as_ref()) else { return Ok(None) };
-        let target = &resolved.call.target;
-        let caller = &resolved.call.caller;
-        let same = held.owner.on_behalf() == caller.on_behalf()
-            && held.owner.tenant == caller.tenant
-            && target.server.as_ref() == Some(&held.server)
-            && target.item == held.item
-            && arguments(&resolved.call.request) == held.arguments
-            && now_ms < held.expires_ms;
-        if !same {
+        if !held.is_for(resolved, now_ms) {
             return Err(gone());
         }
         Ok(calls.remove(state.as_ref()))
     }
 
-    /// Whether a call is held under this state, whoever's it is.
-    pub(crate) fn holds(&self, state: &str) -> bool {
-        self.calls.lock().contains_key(state)
+    /// Whether a request comes back for the call that is held under this state.
+    pub(crate) fn holds(&self, state: &str, resolved: &Resolved, now_ms: u64) -> bool {
+        self.calls.lock().get(state).is_some_and(|held| held.is_for(resolved, now_ms))
     }
 
     fn hold(&self, held: Held, limit: usize) -> Result<Arc<str>, Refusal> {

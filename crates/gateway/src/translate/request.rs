@@ -95,11 +95,18 @@ pub fn to_modern(request: &Request, context: Context<'_>, rename: Rename<'_>) ->
             }
         }
     }
+    // Clients of this era have no such members: nobody has asked them anything in a result.
+    for (params, name) in request.params().into_iter().flat_map(|it| RETRY.map(|name| (it, name))) {
+        patch.remove(params, name).map_err(defect)?;
+    }
     if let Some(rename) = rename {
         apply_rename(document, &mut patch, rename)?;
     }
     Ok(patch.apply())
 }
+
+/// What a retry of a stateless client brings (2026-07-28 basic/patterns/mrtr).
+const RETRY: [&str; 2] = ["requestState", "inputResponses"];
 
 fn whole_meta(context: Context<'_>) -> Vec<u8> {
     let level = context.log_level.map(LogLevel::as_str);

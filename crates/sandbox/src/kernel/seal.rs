@@ -21,8 +21,12 @@ pub(super) fn check(plan: &Plan, digest_of: Option<DigestOf>) -> Result<(), Star
     let unmet = |reason: String| Err(StartError::unmet(BOUNDARY, reason));
     for (path, expected) in &plan.sealed {
         let shown = path.display();
-        if let Some(inside) = plan.write.iter().find(|it| it.starts_with(path)) {
-            return unmet(format!("`{}` could be changed by the server itself", inside.display()));
+        // What is around it could be renamed, with all that is in it.
+        if let Some(over) = plan.write.iter().find(|it| it.starts_with(path) || path.starts_with(it)) {
+            return unmet(format!(
+                "`{shown}` could be changed by the server itself, through `{}`",
+                over.display()
+            ));
         }
         let Some(digest_of) = digest_of else {
             return unmet(format!("nothing here can tell what `{shown}` holds"));

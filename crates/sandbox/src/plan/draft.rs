@@ -84,6 +84,8 @@ impl Draft {
     pub fn sealed(&mut self, path: &Path, digest: Digest) -> Result<(), PlanFault> {
         self.read(path)?;
         let real = self.find(path)?;
+        // On its own, so that it is mounted as what can only be read wherever it stands.
+        self.plan.read.insert(real.clone());
         self.plan.sealed.insert(real, digest);
         Ok(())
     }

@@ -70,7 +70,8 @@ impl FromStr for InternalName {
 
 impl InternalName {
     fn covers(&self, ecosystem: Ecosystem, name: &str) -> bool {
-        if self.ecosystem.is_some_and(|own| own != ecosystem) {
+        // The name of a file is where it is.
+        if ecosystem == Ecosystem::File || self.ecosystem.is_some_and(|own| own != ecosystem) {
             return false;
         }
         // What ends in a separator covers what follows it, however the index spells that.
@@ -83,7 +84,7 @@ impl InternalName {
 
     /// The scope of npm that all of it is in.
     fn scope(&self) -> Option<&str> {
-        self.begins.strip_prefix('@')?.split_once('/').map(|(scope, _)| scope)
+        self.begins.strip_prefix('@')?.strip_suffix('/').filter(|_| !self.whole)
     }
 }
 

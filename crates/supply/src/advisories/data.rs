@@ -1,7 +1,7 @@
 //! Advisories in a folder or a zip file, as far as they are about packages that somebody asks for.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fs::{self, File},
     io::{self, Read},
     path::{Path, PathBuf},
@@ -32,7 +32,7 @@ pub struct Advisories {
     about: HashMap<(Ecosystem, String), Vec<Arc<Record>>>,
     wanted: BTreeSet<(Ecosystem, String)>,
     read: usize,
-    newest: Option<Timestamp>,
+    newest: BTreeMap<Ecosystem, Option<Timestamp>>,
 }
 
 /// Why advisories cannot be used. Nothing is known then, which is not the same as that nothing is wrong.
@@ -66,9 +66,14 @@ pub enum DataFault {
     /// More of them, or a larger one, than there can be.
     #[error("{0} is larger than advisories are")]
     Bound(PathBuf),
-    /// None at all.
-    #[error("there is no advisory in {0}")]
-    Empty(PathBuf),
+    /// None at all about packages of an ecosystem.
+    #[error("there is no advisory about packages of {ecosystem} in {path}")]
+    Empty {
+        /// Where they were looked for.
+        path: PathBuf,
+        /// Of which.
+        ecosystem: &'static str,
+    },
 }
 
 /// As much of an advisory as tells whether the rest matters.
@@ -96,7 +101,14 @@ impl Advisories {
         } else {
             advisories.zip(path)?
         }
-        if advisories.read == 0 { Err(DataFault::Empty(path.to_owned())) } else { Ok(advisories) }
+        if advisories.read == 0 {
+            return Err(DataFault::Empty { path: path.to_owned(), ecosystem: "any ecosystem" });
+        }
+        let none_about = |ecosystem: &Ecosystem| !advisories.newest.contains_key(ecosystem);
+        match advisories.ecosystems().into_iter().find(none_about) {
+            Some(ecosystem) => Err(DataFault::Empty { path: path.to_owned(), ecosystem: ecosystem.as_str() }),
+            None => Ok(advisories),
+        }
     }
 
     /// How many advisories were read.
@@ -104,10 +116,18 @@ impl Advisories {
         self.read
     }
 
-    /// Days since the newest of them was changed; none when not one of them says when that was.
+    /// Days since the newest of them was changed, of the ecosystem for which that is longest ago; none when not one of
+    /// an ecosystem says when that was.
     pub fn age_days(&self, now_ms: u64) -> Option<u64> {
-        let newest = u64::try_from(self.newest?.as_millisecond()).unwrap_or(0);
-        Some(now_ms.saturating_sub(newest) / DAY_MS)
+        let newest = self.ecosystems().into_iter().map(|it| self.newest.get(&it).copied().flatten());
+        let oldest = u64::try_from(newest.min()??.as_millisecond()).unwrap_or(0);
+        Some(now_ms.saturating_sub(oldest) / DAY_MS)
+    }
+
+    /// Those of the parts; there are no advisories about files.
+    fn ecosystems(&self) -> BTreeSet<Ecosystem> {
+        let all = self.wanted.iter().map(|(ecosystem, _)| *ecosystem);
+        all.filter(|it| *it != Ecosystem::File).collect()
     }
 
     pub(super) fn about(&self, part: &Part) -> &[Arc<Record>] {
@@ -163,9 +183,13 @@ impl Advisories {
             return Err(DataFault::Bound(place.into()));
         }
         let head: Head = serde_json::from_slice(bytes).map_err(fault)?;
-        self.newest = self.newest.max(head.modified.parse().ok());
+        let changed = head.modified.parse().ok();
         let about: BTreeSet<(Ecosystem, String)> =
             head.affected.iter().filter_map(|it| package(it.package.as_ref()?)).collect();
+        for (ecosystem, _) in &about {
+            let newest = self.newest.entry(*ecosystem).or_default();
+            *newest = changed.max(*newest);
+        }
         let mut wanted = about.into_iter().filter(|it| self.wanted.contains(it)).peekable();
         if wanted.peek().is_none() {
             return Ok(());

@@ -155,11 +155,12 @@ impl Policy {
         let about = |it: &&Affected| it.package.as_ref().and_then(data::package).as_ref() == Some(&own);
         let entries = record.affected.iter().filter(about);
         let matched = entries.map(|it| (range::of(it, part.ecosystem, &part.version), it));
-        let (matched, entry) = matched.max_by_key(|(matched, _)| *matched)?;
-        if matched == Match::NotAffected {
-            return None;
-        }
-        let (severity, malicious) = (severity::of(record, entry), record.is_malicious());
+        let matched: Vec<_> = matched.filter(|(matched, _)| *matched != Match::NotAffected).collect();
+        // The worst of all entries that may be about it; one that says nothing counts as what is unsaid.
+        let severities = matched.iter().map(|(_, entry)| severity::of(record, entry));
+        let severity = severities.max_by_key(|it| it.unwrap_or(UNSAID)).flatten();
+        let (matched, entry) = *matched.iter().max_by_key(|(matched, _)| *matched)?;
+        let malicious = record.is_malicious();
         let plain = |it: char| if it.is_control() { ' ' } else { it };
         Some(Judged {
             package: part.name.clone(),

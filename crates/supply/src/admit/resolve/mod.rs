@@ -63,7 +63,7 @@ pub struct Part {
     pub name: String,
     /// Its version.
     pub version: String,
-    /// SHA-256 of its archive, in hexadecimal digits.
+    /// SHA-256 of the archive it came in, its own or that of the package that bundles it, in hexadecimal digits.
     pub sha256: String,
 }
 

@@ -46,9 +46,11 @@ pub(super) fn resolve(wanted: &Wanted<'_>, progress: Progress<'_>) -> Result<Res
     let name = wanted.package.name.as_str();
     progress(&format!("resolving {}", wanted.package));
     let lock = lock(wanted)?;
-    let mut places = Vec::new();
+    let (mut places, mut bundled) = (Vec::new(), Vec::new());
     for (place, locked) in lock.packages.iter().filter(|(place, _)| !place.is_empty()) {
-        if let Some(one) = Place::of(place, locked)? {
+        if locked.in_bundle {
+            bundled.push(Place::in_another(place, locked, wanted.internal)?);
+        } else if let Some(one) = Place::of(place, locked)? {
             one.is_at_home(locked, wanted.internal)?;
             places.push(one);
         }
@@ -58,6 +60,7 @@ pub(super) fn resolve(wanted: &Wanted<'_>, progress: Progress<'_>) -> Result<Res
     let tree = wanted.quarantine.join("tree");
     let mut fill = Fill::new(&tree, Bounds::default()).map_err(unpacking(name))?;
     let (mut parts, mut findings, mut own) = (BTreeSet::new(), Vec::new(), None);
+    let mut archived = BTreeMap::new();
     for place in &places {
         let archive = archives.get(&place.id()).ok_or_else(|| ResolveFault::Answer {
             what: "npm's list of archives",
@@ -68,11 +71,19 @@ pub(super) fn resolve(wanted: &Wanted<'_>, progress: Progress<'_>) -> Result<Res
         tarball(file, &place.directory, &mut fill).map_err(unpacking(&place.name))?;
         named_alike(place, &tree)?;
         let sha256 = digests.sha256.clone();
+        archived.insert(&*place.directory, sha256.clone());
         parts.insert(Part { name: place.name.clone(), version: place.version.clone(), sha256 });
         findings.extend(scripts(&place.name, &tree.join(&place.directory)));
         if place.directory == format!("node_modules/{name}") {
             own = Some((place, archive.clone(), digests));
         }
+    }
+    for place in bundled.iter().filter(|it| tree.join(&it.directory).exists()) {
+        named_alike(place, &tree)?;
+        let around = archived.iter().filter(|(directory, _)| place.is_below(directory));
+        let around = around.max_by_key(|(directory, _)| directory.len());
+        let sha256 = around.map(|(_, sha256)| sha256.clone()).unwrap_or_default();
+        parts.insert(Part { name: place.name.clone(), version: place.version.clone(), sha256 });
     }
     let (own, archive, artifact) = own.ok_or_else(|| ResolveFault::NoProgram {
         name: name.to_owned(),
@@ -125,6 +136,13 @@ fn common(wanted: &Wanted<'_>) -> Vec<String> {
     args.into_iter().map(str::to_owned).chain(scopes).collect()
 }
 
+impl Locked {
+    fn called(&self, directory: &str) -> String {
+        let name = self.name.as_deref().or_else(|| directory.rsplit("node_modules/").next());
+        name.unwrap_or(directory).to_owned()
+    }
+}
+
 /// A package and where in the tree it stands.
 struct Place {
     directory: String,
@@ -134,13 +152,29 @@ struct Place {
 }
 
 impl Place {
-    /// `None` for what comes in another's archive, or is for other machines.
+    /// What comes in the archive of another package, as that package's publisher put it there.
+    fn in_another(directory: &str, locked: &Locked, internal: &Internal) -> Result<Self, ResolveFault> {
+        let (name, called) = (locked.called(directory), directory.rsplit("node_modules/").next());
+        let refused = |what| Err(ResolveFault::Source { name: name.clone(), what });
+        if [&*name, called.unwrap_or_default()].iter().any(|it| internal.covers(Ecosystem::Npm, it)) {
+            return refused("in the archive of another package, under an internal name");
+        }
+        let Some(version) = locked.version.clone() else {
+            return refused("in the archive of another package, without a version");
+        };
+        Ok(Self { directory: directory.to_owned(), name, version, integrity: String::new() })
+    }
+
+    fn is_below(&self, directory: &str) -> bool {
+        self.directory.strip_prefix(directory).is_some_and(|rest| rest.starts_with('/'))
+    }
+
+    /// `None` for what is for other machines.
     fn of(directory: &str, locked: &Locked) -> Result<Option<Self>, ResolveFault> {
-        let name = locked.name.as_deref().or_else(|| directory.rsplit("node_modules/").next());
-        let name = name.unwrap_or(directory).to_owned();
+        let name = locked.called(directory);
         let refused = |what| Err(ResolveFault::Source { name: name.clone(), what });
         let elsewhere = !meant(locked.os.as_deref(), OS) || !meant(locked.cpu.as_deref(), CPU);
-        if locked.in_bundle || (locked.optional && elsewhere) {
+        if locked.optional && elsewhere {
             return Ok(None);
         }
         if locked.link {
