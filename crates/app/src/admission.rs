@@ -86,6 +86,9 @@ impl Admission {
     }
 }
 
+/// The boundary of the sandbox that compares them.
+const APPROVED_FILES: &str = "approved-files";
+
 /// A launcher that looks at a server's admission before each start, and writes down when it does not hold.
 pub(crate) struct Admitting {
     inner: Arc<dyn Launcher>,
@@ -104,16 +107,24 @@ impl Admitting {
         let holds = tokio::task::spawn_blocking(move || admission.again(&boundary)).await;
         let holds =
             holds.unwrap_or_else(|fault| Err(format!("its admission could not be looked at: {fault}")));
+        let holds_not = holds.is_err();
         let started = match holds {
             Ok(()) => self.inner.launch(plan).await,
             Err(reason) => Err(LaunchError::Setup { server: plan.server.clone(), reason }),
         };
         if let Err(error) = &started {
+            // The sandbox compares the files; whatever else keeps a server from being started is not its admission.
+            let said = error.to_string();
+            let by = if holds_not || said.contains(APPROVED_FILES) {
+                format!("{}: ", ControlId::Sc01)
+            } else {
+                String::new()
+            };
             // It is not started whether or not that can be written; the log itself reports what it loses.
             let _ = self.recorder.event(
                 EventKind::NotStarted,
                 Some(plan.server.to_string()),
-                format!("{}: {error}", ControlId::Sc01),
+                format!("{by}{said}"),
             );
         }
         started

@@ -4,7 +4,10 @@
 //! nobody else's is this table: an id is known from the answer that first brought it, belongs to the caller that got
 //! the answer, and is for anybody else, or after a restart of the gateway, the id of a task that does not exist.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -17,8 +20,10 @@ use crate::{outbound, resolve::Resolved};
 
 /// Tasks remembered at a time.
 const MOST: usize = 100_000;
-/// Of one owner; the one that was used longest ago makes room.
+/// Of one owner; the one that is known longest makes room.
 const MOST_OF_ONE: usize = 1_000;
+/// How often those to be forgotten are looked for while there is no room.
+const LOOK_EVERY_MS: u64 = 60 * 1000;
 /// A task is forgotten when nobody has used it for a day.
 const LASTING_MS: u64 = 24 * 60 * 60 * 1000;
 
@@ -49,32 +54,31 @@ struct Owned {
 #[derive(Debug, Default)]
 struct Table {
     tasks: HashMap<Key, Owned>,
-    /// How many of them are whose.
-    counts: HashMap<Owner, usize>,
+    /// Whose they are, those known longest first.
+    owned: HashMap<Owner, VecDeque<Key>>,
+    /// When forgotten ones were last looked for.
+    kept_ms: u64,
 }
 
 impl Table {
     fn keep(&mut self, wanted: impl Fn(&Owned) -> bool) {
-        self.tasks.retain(|_, owned| wanted(owned));
-        self.counts.clear();
-        for owned in self.tasks.values() {
-            *self.counts.entry(owned.owner.clone()).or_default() += 1;
-        }
+        let tasks = &mut self.tasks;
+        tasks.retain(|_, owned| wanted(owned));
+        self.owned.retain(|_, keys| {
+            keys.retain(|key| tasks.contains_key(key));
+            !keys.is_empty()
+        });
     }
 
     fn make_room_for(&mut self, owner: &Owner) {
-        if self.counts.get(owner).is_none_or(|count| *count < MOST_OF_ONE) {
-            return;
-        }
-        let own = self.tasks.iter().filter(|(_, it)| it.owner == *owner);
-        let oldest = own.min_by_key(|(_, it)| it.used_ms).map(|(key, _)| key.clone());
-        if oldest.is_some_and(|key| self.tasks.remove(&key).is_some()) {
-            self.counts.entry(owner.clone()).and_modify(|count| *count = count.saturating_sub(1));
+        let Some(keys) = self.owned.get_mut(owner).filter(|keys| keys.len() >= MOST_OF_ONE) else { return };
+        if let Some(oldest) = keys.pop_front() {
+            self.tasks.remove(&oldest);
         }
     }
 
     fn insert(&mut self, key: Key, owned: Owned) {
-        *self.counts.entry(owned.owner.clone()).or_default() += 1;
+        self.owned.entry(owned.owner.clone()).or_default().push_back(key.clone());
         self.tasks.insert(key, owned);
     }
 }
@@ -123,7 +127,9 @@ impl Tasks {
             Some(_) => return Err(somebody_elses(server)),
             None => {}
         }
-        if table.tasks.len() >= MOST || table.tasks.contains_key(&key) {
+        let again = now_ms.saturating_sub(table.kept_ms) >= LOOK_EVERY_MS;
+        if table.tasks.contains_key(&key) || (table.tasks.len() >= MOST && again) {
+            table.kept_ms = now_ms;
             table.keep(|it| it.is_kept(now_ms));
         }
         table.make_room_for(&owner);

@@ -40,7 +40,16 @@ impl Follower {
         };
         loop {
             let changed = match watch.next().await {
-                Reload::New(loaded) => Deployment::of(loaded.config),
+                // All files of admitted servers may have to be read.
+                Reload::New(loaded) => {
+                    match tokio::task::spawn_blocking(move || Deployment::of(loaded.config)).await {
+                        Ok(deployment) => deployment,
+                        Err(fault) => {
+                            self.reject(&format!("it could not be put together: {fault}"));
+                            continue;
+                        }
+                    }
+                }
                 Reload::Kept(report) => Err(report),
             };
             match changed {

@@ -186,7 +186,8 @@ import json, sys
 from pip._vendor.packaging.version import Version
 data = json.load(sys.stdin)
 def key(text): return Version(text)
-def before(a, b): return key(a) < key(b)
+# What is local about a version decides nothing where an advisory says nothing local (PEP 440).
+def seen(version, at): return Version(version) if Version(at).local else Version(Version(version).public)
 def affected(version, events):
     begin = [e for e in events if e.get('introduced') == '0']
     rest = [e for e in events if e.get('introduced') != '0']
@@ -194,9 +195,9 @@ def affected(version, events):
     state = False
     for event in begin + rest:
         kind, at = next(iter(event.items()))
-        if kind == 'introduced' and (at == '0' or not before(version, at)): state = True
-        if kind == 'fixed' and not before(version, at): state = False
-        if kind == 'last_affected' and before(at, version): state = False
+        if kind == 'introduced' and (at == '0' or not seen(version, at) < key(at)): state = True
+        if kind == 'fixed' and not seen(version, at) < key(at): state = False
+        if kind == 'last_affected' and key(at) < seen(version, at): state = False
     return state
 print(json.dumps([f'{v} R-{i}' for v in data['versions'] for i, e in enumerate(data['ranges']) if affected(v, e)]))
 ";

@@ -39,7 +39,9 @@ pub(super) fn of(affected: &Affected, ecosystem: Ecosystem, version: &str) -> Ma
 fn same(ecosystem: Ecosystem, one: &str, other: &str) -> bool {
     let read = |text| Version::read(ecosystem, text);
     one == other
-        || read(one).zip(read(other)).is_some_and(|(one, other)| one.order(&other) == Some(Ordering::Equal))
+        || read(one)
+            .zip(read(other))
+            .is_some_and(|(one, other)| one.order_installed(&other) == Some(Ordering::Equal))
 }
 
 fn within(range: &Range, ecosystem: Ecosystem, version: &str) -> Match {
@@ -65,7 +67,7 @@ struct Change {
 
 impl Change {
     fn happened_at_or_before(&self, version: &Version) -> bool {
-        match self.at.as_ref().map(|at| at.order(version)) {
+        match self.at.as_ref().map(|at| at.order_installed(version)) {
             None => true,
             Some(Some(Ordering::Less)) => true,
             Some(Some(Ordering::Equal)) => !self.after,
@@ -110,7 +112,7 @@ fn is_past_limits(range: &Range, ecosystem: Ecosystem, version: &Version) -> boo
     limits.peek().is_some()
         && limits.all(|limit| {
             let limit = Version::read(ecosystem, limit);
-            limit.is_some_and(|limit| limit.order(version) != Some(Ordering::Greater))
+            limit.is_some_and(|limit| limit.order_installed(version) != Some(Ordering::Greater))
         })
 }
 

@@ -21,6 +21,17 @@ impl Version {
         }
     }
 
+    /// The order of a version that an advisory names and one that is installed. What is local about the latter decides
+    /// nothing unless the former says what is local too (PEP 440, local version identifiers).
+    pub(super) fn order_installed(&self, installed: &Self) -> Option<Ordering> {
+        match (self, installed) {
+            (Self::PyPi(named), Self::PyPi(installed)) if !named.is_local() && installed.is_local() => {
+                Some(named.cmp(&installed.clone().without_local()))
+            }
+            _ => self.order(installed),
+        }
+    }
+
     /// The order of the ecosystem. Build metadata of npm versions, which decides nothing there, is left out.
     pub(super) fn order(&self, other: &Self) -> Option<Ordering> {
         match (self, other) {
