@@ -187,6 +187,14 @@ fn advisories_say_how_old_they_are() {
     for (now, expected) in [(NEWEST_MS, 0), (NEWEST_MS + 9 * DAY_MS + 1, 9), (0, 0)] {
         assert_eq!(advisories.age_days(now), Some(expected), "{now}");
     }
+    // One of an ecosystem that is new says nothing about another, and none says nothing at all.
+    let fresh = json!({ "id": "X-2", "modified": "2026-12-31T00:00:00Z",
+        "affected": [{ "package": { "ecosystem": "PyPI", "name": "other" } }] });
+    let fresh_only = place.path().join("fresh");
+    folder(&fresh_only, &[fresh]);
+    let npm = [part("npm:desk@1.0.0")];
+    assert!(matches!(Advisories::read(&fresh_only, &npm), Err(DataFault::Empty { ecosystem: "npm", .. })));
+    assert_eq!(Advisories::read(place.path(), &npm).unwrap().age_days(NEWEST_MS + DAY_MS), Some(1));
     let undated = place.path().join("undated");
     folder(&undated, &[json!({ "id": "X-1" })]);
     assert_eq!(Advisories::read(&undated, &[]).unwrap().age_days(NEWEST_MS), None);

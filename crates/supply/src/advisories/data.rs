@@ -119,8 +119,11 @@ impl Advisories {
     /// Days since the newest of them was changed, of the ecosystem for which that is longest ago; none when not one of
     /// an ecosystem says when that was.
     pub fn age_days(&self, now_ms: u64) -> Option<u64> {
-        let newest = self.ecosystems().into_iter().map(|it| self.newest.get(&it).copied().flatten());
-        let oldest = u64::try_from(newest.min()??.as_millisecond()).unwrap_or(0);
+        let ecosystems = self.ecosystems();
+        let newest = ecosystems.iter().map(|it| self.newest.get(it).copied().flatten());
+        // Where nothing is looked for, whatever is newest says when they were fetched.
+        let oldest = newest.min().unwrap_or_else(|| self.newest.values().copied().max().flatten())?;
+        let oldest = u64::try_from(oldest.as_millisecond()).unwrap_or(0);
         Some(now_ms.saturating_sub(oldest) / DAY_MS)
     }
 
