@@ -345,13 +345,33 @@ mod tests {
             (json!({"version": "1.0.0", "integrity": integrity, "resolved": "file:../a"}), Err(())),
             (json!({"version": "1.0.0"}), Err(())),
             (json!({"link": true, "resolved": "a"}), Err(())),
-            (json!({"inBundle": true}), Ok(false)),
             (json!({"version": "1.0.0", "integrity": integrity, "optional": true, "os": ["aix"]}), Ok(false)),
             (json!({"version": "1.0.0", "integrity": integrity, "optional": true, "os": ["!aix"]}), Ok(true)),
         ] {
             let locked: Locked = serde_json::from_value(locked).unwrap_or_else(|_| none());
             let place = Place::of("node_modules/a", &locked);
             assert_eq!(place.map(|it| it.is_some()).map_err(|_| ()), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_in_another_archive_has_a_version_and_no_internal_name() {
+        let names = ["npm:acme-*"].iter().filter_map(|it| it.parse().ok()).collect();
+        let internal = Internal::new(names, None, None);
+        for (directory, locked, expected) in [
+            ("node_modules/a/node_modules/b", json!({"inBundle": true, "version": "1.0.0"}), true),
+            ("node_modules/a/node_modules/b", json!({"inBundle": true}), false),
+            ("node_modules/a/node_modules/acme-b", json!({"inBundle": true, "version": "1.0.0"}), false),
+            (
+                "node_modules/a/node_modules/b",
+                json!({"inBundle": true, "version": "1", "name": "acme-b"}),
+                false,
+            ),
+        ] {
+            let locked: Locked = serde_json::from_value(locked).unwrap_or_else(|_| none());
+            let place = Place::in_another(directory, &locked, &internal);
+            assert_eq!(place.is_ok(), expected, "{directory}");
+            assert!(place.is_err() || place.is_ok_and(|it| it.is_below("node_modules/a")));
         }
     }
 
