@@ -4,6 +4,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    time::{Duration, Instant},
 };
 
 use portcullis_testkit::{
@@ -14,6 +15,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{place::Place, trouble::Trouble};
+
+/// How long a change may take to be noticed.
+const SOON: Duration = Duration::from_secs(20);
 
 /// What the server offers while it can be trusted.
 pub(super) fn trusted() -> Value {
@@ -195,6 +199,20 @@ impl Client {
     pub(super) async fn is_told(&mut self) -> Result<(), Trouble> {
         while !std::mem::take(&mut self.told) {
             self.hear().await?;
+        }
+        Ok(())
+    }
+
+    /// Uses another tool until the list is said to have changed. The gateway looks at an expired list meanwhile, and the
+    /// look that is under way may still be one at what was offered before.
+    pub(super) async fn is_told_in_use(&mut self) -> Result<(), Trouble> {
+        let end = Instant::now() + SOON;
+        self.told = false;
+        while !self.told {
+            if Instant::now() > end {
+                return Err(Trouble::other("the client is not told that the list has changed"));
+            }
+            self.call("mail_list").await?;
         }
         Ok(())
     }
