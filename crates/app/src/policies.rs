@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use portcullis_policy::{Authoriser, Options, PolicySet};
 
 use crate::{
-    commands::{counted, locate, tell, unusable},
+    commands::{configured, counted, tell},
     compose::policy_problem,
-    config::{self, Problem, Report, Severity, sources},
+    config::{Problem, Report, Severity, sources},
     exit::{Exit, Failure},
     printer::Printer,
 };
@@ -33,7 +33,7 @@ impl Meant {
     /// Their files.
     pub(crate) fn paths(&self, printer: &Printer) -> Result<Vec<PathBuf>, Failure> {
         if self.paths.is_empty() {
-            configured(self.config.as_deref(), printer)
+            configured_files(self.config.as_deref(), printer)
         } else {
             Ok(self.paths.clone())
         }
@@ -41,15 +41,8 @@ impl Meant {
 }
 
 /// The policy files of the configuration.
-pub(crate) fn configured(named: Option<&Path>, printer: &Printer) -> Result<Vec<PathBuf>, Failure> {
-    let file = locate(named)?;
-    match config::load(&file) {
-        Ok(loaded) => Ok(loaded.config.policy.files),
-        Err(report) => {
-            tell(&report, printer);
-            Err(unusable(&file, &report))
-        }
-    }
+pub(crate) fn configured_files(named: Option<&Path>, printer: &Printer) -> Result<Vec<PathBuf>, Failure> {
+    Ok(configured(named, printer)?.policy.files)
 }
 
 /// What decides by these files; every mistake in them is told.

@@ -33,7 +33,7 @@ pub(crate) mod version;
 use std::path::{Path, PathBuf};
 
 use crate::{
-    config::{Problem, Report, Severity},
+    config::{Config, Problem, Report, Severity, load},
     exit::{Exit, Failure},
     printer::Printer,
 };
@@ -53,6 +53,18 @@ pub(crate) fn locate(named: Option<&Path>) -> Result<PathBuf, Failure> {
         Failure::new(Exit::Usage, format!("there is no `{CONFIG_FILE}` here or in ~/.config/portcullis"))
             .remedy("`portcullis init` writes one; `--config` names another")
     })
+}
+
+/// The configuration that is named or found; every problem of one that cannot be used is told.
+pub(crate) fn configured(named: Option<&Path>, printer: &Printer) -> Result<Config, Failure> {
+    let file = locate(named)?;
+    match load(&file) {
+        Ok(loaded) => Ok(loaded.config),
+        Err(report) => {
+            tell(&report, printer);
+            Err(unusable(&file, &report))
+        }
+    }
 }
 
 /// Tells every problem of a report.

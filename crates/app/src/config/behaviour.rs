@@ -74,12 +74,6 @@ pub struct Behaviour {
     pub stop_on: Vec<Rule>,
 }
 
-impl Default for Behaviour {
-    fn default() -> Self {
-        Self { watch: true, thresholds: Thresholds::default(), stop_on: Vec::new() }
-    }
-}
-
 impl BehaviourSection {
     /// The section as the product uses it, with what is wrong between its settings noted.
     pub(super) fn settle(self, walk: &mut Walk<'_>) -> Behaviour {

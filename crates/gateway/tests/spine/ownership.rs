@@ -116,7 +116,8 @@ async fn a_servers_state_is_sealed_for_its_caller_and_its_call() {
     assert_eq!(alpha.recv().await.message["params"]["requestState"], "user=alice");
     alpha.send(crate::fake::Event::Result(asks()), None);
     alice.next().await;
-    tokio::time::sleep(Duration::from_secs(21)).await;
+    // The clock stands still but for this: longer than a client is waited for.
+    tokio::time::advance(Duration::from_secs(21)).await;
     alice.send(retry(9, &state)).await;
     assert_eq!(alice.next().await.message["error"]["code"], json!(-32602), "too late");
     assert!(alpha.try_recv().is_none());

@@ -34,8 +34,8 @@ struct Shown<'a> {
 }
 
 pub(crate) fn run(args: &Args, printer: &Printer) -> Outcome {
-    let path = args.records.path(printer)?;
-    let (mut behaviour, mut alerts) = (Behaviour::new(args.records.behaviour().thresholds), Vec::new());
+    let (path, thresholds) = args.records.path_and_thresholds(printer)?;
+    let (mut behaviour, mut alerts) = (Behaviour::new(thresholds), Vec::new());
     let source = Source::at(&path);
     source.scan(&mut |line| alerts.extend(behaviour.see(line))).map_err(|fault| unread(&path, &fault))?;
     let shown: Vec<_> = alerts.iter().map(show).collect();

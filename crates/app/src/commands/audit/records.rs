@@ -2,11 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use portcullis_audit::query::ScanFault;
+use portcullis_audit::{behaviour::Thresholds, query::ScanFault};
 
 use crate::{
-    commands::{locate, tell, unusable},
-    config,
+    commands::configured,
     exit::{Exit, Failure},
     printer::Printer,
 };
@@ -26,24 +25,16 @@ pub(super) struct Records {
 impl Records {
     /// The file or directory that is named or configured.
     pub(super) fn path(&self, printer: &Printer) -> Result<PathBuf, Failure> {
-        if let Some(path) = &self.records {
-            return Ok(path.clone());
-        }
-        let file = locate(self.config.as_deref())?;
-        match config::load(&file) {
-            Ok(loaded) => Ok(loaded.config.audit.file),
-            Err(report) => {
-                tell(&report, printer);
-                Err(unusable(&file, &report))
-            }
-        }
+        Ok(self.path_and_thresholds(printer)?.0)
     }
 
-    /// When rules object; as they come where nothing usable is configured.
-    pub(super) fn behaviour(&self) -> config::Behaviour {
-        let file = self.records.is_none().then(|| locate(self.config.as_deref()).ok()).flatten();
-        let loaded = file.and_then(|file| config::load(&file).ok());
-        loaded.map_or_else(config::Behaviour::default, |loaded| loaded.config.behaviour)
+    /// The same, and when rules about behaviour object: as they come for records that are named.
+    pub(super) fn path_and_thresholds(&self, printer: &Printer) -> Result<(PathBuf, Thresholds), Failure> {
+        if let Some(path) = &self.records {
+            return Ok((path.clone(), Thresholds::default()));
+        }
+        let config = configured(self.config.as_deref(), printer)?;
+        Ok((config.audit.file, config.behaviour.thresholds))
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     compose::policy_problem,
     config::{Problem, Report, Severity, sources},
     exit::{Exit, Failure, Outcome},
-    policies::{configured, load, steered},
+    policies::{configured_files, load, steered},
     printer::Printer,
 };
 
@@ -40,7 +40,7 @@ struct Checked<'r> {
 
 pub(crate) fn run(args: &Args, printer: &Printer) -> Outcome {
     let paths = match args.paths.is_empty() {
-        true => configured(args.config.as_deref(), printer)?,
+        true => configured_files(args.config.as_deref(), printer)?,
         false => args.paths.clone(),
     };
     let (set, report) = match load(&paths) {

@@ -13,9 +13,8 @@ use crate::{
     cases::{Recorded, read_record},
     commands::{
         audit::{records::unread, selection::Selection},
-        locate, tell, unusable,
+        configured,
     },
-    config,
     exit::{Failure, Outcome},
     policies::Meant,
     printer::Printer,
@@ -59,16 +58,9 @@ pub(super) fn records(
     configuration: Option<&Path>,
     printer: &Printer,
 ) -> Result<PathBuf, Failure> {
-    if let Some(path) = named {
-        return Ok(path.to_owned());
-    }
-    let file = locate(configuration)?;
-    match config::load(&file) {
-        Ok(loaded) => Ok(loaded.config.audit.file),
-        Err(report) => {
-            tell(&report, printer);
-            Err(unusable(&file, &report))
-        }
+    match named {
+        Some(path) => Ok(path.to_owned()),
+        None => Ok(configured(configuration, printer)?.audit.file),
     }
 }
 
