@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use portcullis_core::{
-    ControlRuns, Link, Outcome, Refusal, RefusalKind,
-    wire::{Era, Message, Method, Notification, Response},
+    ClientMessage, Context, Link, Outcome, Refusal, RefusalKind,
+    wire::{Era, Message, Method, Notification, RequestId, Response, code, message::response_error},
 };
+use portcullis_inspect::ClearedMessage;
 
 use crate::{
     gateway::Gateway, inbound::Inbound, outbound, outflow::Reply, session::Session, snapshot::Snapshot,
@@ -33,10 +34,13 @@ impl Gateway {
             Method::Cancelled => cancel(session, &notification),
             Method::Initialized => session.initialized().cancel(),
             Method::Progress | Method::RootsListChanged | Method::TaskStatus => {
-                let record = trail.allowed(&self.audit, snapshot, owner(), ControlRuns::default(), &[]);
+                let cleared = self.clear(snapshot, Message::Notification(notification))?;
+                let record =
+                    trail.allowed(&self.audit, snapshot, owner(), cleared.controls(), cleared.findings());
                 let ticket = self.audit.open(record).await?;
-                let bytes = without_baggage(notification.document(), "params", &snapshot.settings.baggage)?;
-                let bytes = bytes.unwrap_or_else(|| notification.bytes().clone());
+                let message = cleared.into_message();
+                let bytes = without_baggage(message.document(), "params", &snapshot.settings.baggage)?;
+                let bytes = bytes.unwrap_or_else(|| message.bytes().clone());
                 let sent = pass_on(session, &bytes).await;
                 let outcome = if sent { Outcome::Completed } else { Outcome::Unknown };
                 let _receipt = ticket.settle(outcome, 0, None).await?;
@@ -60,23 +64,45 @@ impl Gateway {
                 "a response is only accepted in a session",
             ));
         };
-        let record = trail.allowed(&self.audit, snapshot, owner(), ControlRuns::default(), &[]);
+        let id = response.id().cloned();
+        let cleared = self.clear(snapshot, Message::Response(response)).inspect_err(|_| {
+            // Whoever asked is not left waiting for an answer that will not come.
+            if let (Some(id), Some(refused)) = (&id, id.as_ref().and_then(refused_answer)) {
+                session.deliver(id, refused);
+            }
+        })?;
+        let record = trail.allowed(&self.audit, snapshot, owner(), cleared.controls(), cleared.findings());
         let ticket = self.audit.open(record).await?;
-        let response = clean(response, &snapshot.settings.baggage)?;
-        let delivered = response.id().cloned().is_some_and(|id| session.deliver(&id, response));
+        let response = clean(cleared.into_message(), &snapshot.settings.baggage)?;
+        let delivered = id.is_some_and(|id| session.deliver(&id, response));
         // An answer to a question nobody waits for any more is a race, not an offence.
         let detail = (!delivered).then(|| "nobody was waiting for it".to_owned());
         let _receipt = ticket.settle(Outcome::Completed, 0, detail).await?;
         Ok(Reply::Accepted)
     }
+
+    fn clear(&self, snapshot: &Snapshot, message: Message) -> Result<ClearedMessage, Refusal> {
+        let cx = Context { now_ms: self.clock.now_ms() };
+        snapshot.inspector.client_message(ClientMessage { message }, &cx)
+    }
 }
 
 /// The answer as its server gets it.
-fn clean(response: Response, listed: &[Arc<str>]) -> Result<Response, Refusal> {
-    let Some(bytes) = without_baggage(response.document(), "result", listed)? else { return Ok(response) };
-    match outbound::decode(bytes, &outbound::GENEROUS) {
+fn clean(message: Message, listed: &[Arc<str>]) -> Result<Response, Refusal> {
+    let bytes = without_baggage(message.document(), "result", listed)?;
+    let message = bytes.map_or(Ok(message), |bytes| outbound::decode(bytes, &outbound::GENEROUS));
+    match message {
         Ok(Message::Response(response)) => Ok(response),
         _ => Err(Refusal::new(RefusalKind::Internal, "internal error").operator("an edit broke an answer")),
+    }
+}
+
+/// What a server gets in place of an answer that was refused.
+fn refused_answer(id: &RequestId) -> Option<Response> {
+    let body = response_error(Some(id), code::INTERNAL_ERROR, "the client's answer was refused", None);
+    match outbound::decode(body, &outbound::GENEROUS) {
+        Ok(Message::Response(response)) => Some(response),
+        _ => None,
     }
 }
 
@@ -86,7 +112,7 @@ fn owner() -> Arc<[Arc<str>]> {
 
 fn cancel(session: &Session, notification: &Notification) {
     let id = notification.params().and_then(|p| p.get("requestId"));
-    if let Some(id) = id.and_then(|id| portcullis_core::wire::RequestId::from_node(id).ok()) {
+    if let Some(id) = id.and_then(|id| RequestId::from_node(id).ok()) {
         session.cancel(&id);
     }
 }

@@ -21,6 +21,7 @@ use crate::{
     outbound::{self, GENEROUS, Timing},
     session::Session,
     snapshot::Server,
+    tasks,
     translate::{answer::quoted, input},
     watch,
 };
@@ -206,8 +207,10 @@ impl Carrier {
             Message::Request(request) => (Surface::ServerRequest, Some(request.id().clone())),
             _ => (Surface::Notification, None),
         };
+        let promised = gateway.tasks.promised_in(&server.name, &message);
+        let promised = promised.as_deref().map(tasks::promised_by);
         let answer = Answer { server: Some(server.name.clone()), surface, message };
-        match snapshot.inspector.response(answer, None, &cx) {
+        match snapshot.inspector.response(answer, promised, &cx) {
             Ok(released) => {
                 gateway.note_findings(&server.name, released.findings());
                 if let Message::Notification(notification) = released.message()

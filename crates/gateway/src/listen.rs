@@ -26,6 +26,7 @@ use crate::{
     snapshot::{Server, Snapshot},
     stops::Admission,
     subscriptions::Subscribed,
+    tasks,
     translate::answer::quoted,
 };
 
@@ -346,9 +347,11 @@ impl Subscription {
             self.gateway.metrics.dropped_messages.add(1);
             return Some(());
         };
+        let promised = self.gateway.tasks.promised_in(&server.name, &message);
+        let promised = promised.as_deref().map(tasks::promised_by);
         let answer = Answer { server: Some(server.name.clone()), surface: Surface::Notification, message };
         let cx = Context { now_ms: self.gateway.clock.now_ms() };
-        let released = match self.snapshot.inspector.response(answer, None, &cx) {
+        let released = match self.snapshot.inspector.response(answer, promised, &cx) {
             Ok(released) => {
                 self.gateway.note_findings(&server.name, released.findings());
                 released.into_message()

@@ -174,8 +174,8 @@ impl Resolved {
     }
 
     /// The output schema of the tool asked for, if it has one.
-    pub(crate) fn output_schema(&self) -> Option<&portcullis_inspect::ToolSchema> {
+    pub(crate) fn output_schema(&self) -> Option<&Arc<portcullis_inspect::ToolSchema>> {
         let crate::resolve::Route::Server { entry: Some(entry), .. } = &self.route else { return None };
-        entry.output_schema.as_deref()
+        entry.output_schema.as_ref()
     }
 }

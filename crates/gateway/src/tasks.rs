@@ -13,8 +13,10 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use portcullis_core::{
     Caller, ControlId, Principal, Refusal, RefusalKind, ServerName,
-    wire::{Document, Method, Node, Notification, Patch, Response, json::Kind},
+    wire::{Document, Message, Method, Node, Notification, Patch, Response, json::Kind},
 };
+
+use portcullis_inspect::{Form, Promised, ToolSchema};
 
 use crate::{outbound, resolve::Resolved};
 
@@ -49,6 +51,8 @@ struct Owned {
     owner: Owner,
     caller: Caller,
     used_ms: u64,
+    /// The output schema of the tool that began it.
+    promised: Option<Arc<ToolSchema>>,
 }
 
 #[derive(Debug, Default)]
@@ -101,6 +105,21 @@ impl Tasks {
         true
     }
 
+    /// What the tool that began a task has promised about its result, as far as it is known: not of a task that a
+    /// former process of the gateway saw begin.
+    pub(crate) fn promised(&self, server: &ServerName, id: &str) -> Option<Arc<ToolSchema>> {
+        self.0.lock().tasks.get(&(server.clone(), Arc::from(id)))?.promised.clone()
+    }
+
+    /// The same, where a notification is about a task.
+    pub(crate) fn promised_in(&self, server: &ServerName, message: &Message) -> Option<Arc<ToolSchema>> {
+        let Message::Notification(notification) = message else { return None };
+        if notification.method_kind() != Method::TaskNotification {
+            return None;
+        }
+        self.promised(server, &notification.params().and_then(id_of)?)
+    }
+
     /// Takes note of the tasks that an answer brings its caller.
     ///
     /// # Errors
@@ -110,13 +129,22 @@ impl Tasks {
         let (Some(result), Some(server)) = (response.result(), &resolved.call.target.server) else {
             return Ok(());
         };
+        let began = resolved.call.request.method_kind() == Method::ToolsCall;
+        let promised = resolved.output_schema().filter(|_| began);
         for id in holders(result).filter_map(|holder| id_of(holder)) {
-            self.claim_one(server, &id, &resolved.call.caller, now_ms)?;
+            self.claim_one(server, &id, &resolved.call.caller, promised, now_ms)?;
         }
         Ok(())
     }
 
-    fn claim_one(&self, server: &ServerName, id: &str, caller: &Caller, now_ms: u64) -> Result<(), Refusal> {
+    fn claim_one(
+        &self,
+        server: &ServerName,
+        id: &str,
+        caller: &Caller,
+        promised: Option<&Arc<ToolSchema>>,
+        now_ms: u64,
+    ) -> Result<(), Refusal> {
         let (key, owner) = ((server.clone(), Arc::from(id)), Owner::of(caller));
         let mut table = self.0.lock();
         match table.tasks.get_mut(&key).filter(|it| it.is_kept(now_ms)) {
@@ -136,7 +164,8 @@ impl Tasks {
         if table.tasks.len() >= MOST {
             return Err(full());
         }
-        table.insert(key, Owned { owner, caller: caller.clone(), used_ms: now_ms });
+        let promised = promised.cloned();
+        table.insert(key, Owned { owner, caller: caller.clone(), used_ms: now_ms, promised });
         Ok(())
     }
 
@@ -191,6 +220,12 @@ impl Owned {
     fn is_kept(&self, now_ms: u64) -> bool {
         now_ms < self.used_ms.saturating_add(LASTING_MS)
     }
+}
+
+/// What a notification about a task is held to: it came from a server that has the tasks extension, and so structured
+/// content.
+pub(crate) fn promised_by(schema: &ToolSchema) -> Promised<'_> {
+    Promised { schema, required: true, form: Form::Task }
 }
 
 /// Where a result names a task: itself in the newer form, its `task` in the older one.

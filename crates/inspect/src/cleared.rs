@@ -3,7 +3,7 @@
 use std::ops::Deref;
 
 use bytes::Bytes;
-use portcullis_core::{Call, ControlRuns, Finding};
+use portcullis_core::{Call, ControlRuns, Finding, wire::Message};
 
 /// A subject whose call passed every control.
 ///
@@ -62,6 +62,43 @@ impl<T> Deref for Cleared<T> {
 impl<T: AsRef<Call>> AsRef<Call> for Cleared<T> {
     fn as_ref(&self) -> &Call {
         self.subject.as_ref()
+    }
+}
+
+/// A message of a client, other than a request, that passed every control: the only one that may reach a server.
+///
+/// Only [`Inspector::client_message`](crate::Inspector::client_message) makes one:
+///
+/// ```compile_fail,E0451
+/// fn forge(message: portcullis_core::wire::Message) -> portcullis_inspect::ClearedMessage {
+///     portcullis_inspect::ClearedMessage { message, controls: Default::default(), findings: Vec::new() }
+/// }
+/// ```
+#[derive(Debug)]
+pub struct ClearedMessage {
+    message: Message,
+    controls: ControlRuns,
+    findings: Vec<Finding>,
+}
+
+impl ClearedMessage {
+    pub(crate) fn new(message: Message, controls: ControlRuns, findings: Vec<Finding>) -> Self {
+        Self { message, controls, findings }
+    }
+
+    /// Which controls ran, in order. Shared by all messages.
+    pub fn controls(&self) -> ControlRuns {
+        self.controls.clone()
+    }
+
+    /// What the controls noticed without objecting.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// The message, giving up the proof.
+    pub fn into_message(self) -> Message {
+        self.message
     }
 }
 

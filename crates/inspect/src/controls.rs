@@ -3,8 +3,8 @@
 //! This is the one place a control is added: a row here is what makes it run, and its position is when.
 
 use portcullis_core::{
-    Answer, Call, Context, Control, ControlId, Definition, Finding, ListKind, Refusal, RefusalKind, RunState,
-    Surface, Verdict, wire::Message,
+    Answer, Call, ClientMessage, Context, Control, ControlId, Definition, Finding, ListKind, Refusal,
+    RefusalKind, RunState, Surface, Verdict, wire::Message,
 };
 
 use crate::{
@@ -31,6 +31,19 @@ pub(crate) const CALLS: &[Row<Call>] = &[
         off: |options| options.targets.actions.is_off(),
         ..row(ControlId::Ti06, 1, Stage::Tool(Part::Targets))
     },
+    Row {
+        off: |options| options.data.requests.is_off(),
+        ..row(ControlId::Ti03, 1, Stage::Check(|options| Box::new(Data::new(options))))
+    },
+    Row {
+        off: |options| options.content.is_off(TextSurface::Argument),
+        ..row(ControlId::Ti03, 1, Stage::Check(|options| Box::new(Content(options.content))))
+    },
+];
+
+/// Controls over what a client says that is no request, in the order they run.
+pub(crate) const CLIENT_MESSAGES: &[Row<ClientMessage>] = &[
+    row(ControlId::Net05, 1, Stage::Walk),
     Row {
         off: |options| options.data.requests.is_off(),
         ..row(ControlId::Ti03, 1, Stage::Check(|options| Box::new(Data::new(options))))

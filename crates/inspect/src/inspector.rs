@@ -3,13 +3,14 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use portcullis_core::{
-    Answer, Call, Canonical, Context, ControlId, Definition, Digest, Finding, ListKind, Refusal, RefusalKind,
+    Answer, Call, Canonical, ClientMessage, Context, ControlId, Definition, Digest, Finding, ListKind,
+    Refusal, RefusalKind,
     wire::{Limits, Message, Method, message::decode_one},
 };
 
 use crate::{
-    cleared::{Cleared, Inspected},
-    controls::{ANSWERS, CALLS, DEFINITIONS},
+    cleared::{Cleared, ClearedMessage, Inspected},
+    controls::{ANSWERS, CALLS, CLIENT_MESSAGES, DEFINITIONS},
     detect::{Kind, model},
     options::{InspectorOptions, MessageLimits, MissingControl},
     released::Released,
@@ -24,6 +25,7 @@ pub struct Inspector {
     options: InspectorOptions,
     calls: Table<Call>,
     answers: Table<Answer>,
+    client_messages: Table<ClientMessage>,
     definitions: Table<Definition>,
     digest: Digest,
 }
@@ -83,15 +85,17 @@ impl Inspector {
         let mut parts = settings(&options);
         parts.extend(calls.iter().map(|row| described("call", row)));
         parts.extend(answers.iter().map(|row| described("answer", row)));
+        parts.extend(CLIENT_MESSAGES.iter().map(|row| described("client message", row)));
         parts.extend(definitions.iter().map(|row| described("definition", row)));
         let digest = Digest::of_parts(parts.iter().map(String::as_bytes));
         let calls = Table::build(calls, &options);
         let answers = Table::build(answers, &options);
+        let client_messages = Table::build(CLIENT_MESSAGES, &options);
         let definitions = Table::build(definitions, &options);
         let has = |id| calls.has(id) || answers.has(id) || definitions.has(id);
         let missing: Vec<ControlId> = options.required.iter().copied().filter(|id| !has(*id)).collect();
         if missing.is_empty() {
-            Ok(Self { options, calls, answers, definitions, digest })
+            Ok(Self { options, calls, answers, client_messages, definitions, digest })
         } else {
             Err(MissingControl::new(missing))
         }
@@ -152,27 +156,23 @@ impl Inspector {
     ) -> Result<Released, Refusal> {
         let promised = promised.filter(|_| self.options.misfits == Misfits::Refuse);
         let has = Has { schema: promised.is_some(), server: answer.server.is_some() };
-        let (mut answer, mut rows, mut noted) = (answer, Vec::new(), Vec::new());
-        loop {
-            let by_tool =
-                |_, answer: &Answer| check_result(answer, promised, !rows.is_empty()).map(|()| None);
-            match self.answers.run(&answer, cx, &rows, by_tool)? {
-                Passed::Unchanged(findings) => {
-                    noted.extend(findings);
-                    return Ok(Released::new(answer, self.answers.runs(has), noted));
-                }
-                // An edit that does not satisfy its own control would go round for ever.
-                Passed::Edited(row, _, finding) if rows.contains(&row) => {
-                    return Err(defect(&format!("{} edited its own edit", finding.control)));
-                }
-                Passed::Edited(row, bytes, finding) => {
-                    answer.message = decode_one(bytes, &edited_limits(&self.options.limits.response))
-                        .map_err(|error| defect(&format!("{} broke an answer: {error}", finding.control)))?;
-                    rows.push(row);
-                    noted.push(finding);
-                }
-            }
-        }
+        let by_tool = |answer: &Answer, edited| check_result(answer, promised, edited).map(|()| None);
+        let put = |answer: &mut Answer, message| answer.message = message;
+        let limits = &self.options.limits.response;
+        let (answer, noted) = settle(&self.answers, answer, cx, limits, by_tool, put)?;
+        Ok(Released::new(answer, self.answers.runs(has), noted))
+    }
+
+    /// Inspects what a client says that is no request.
+    ///
+    /// # Errors
+    /// The refusal of the first control that objects; the message must then not reach a server.
+    pub fn client_message(&self, subject: ClientMessage, cx: &Context) -> Result<ClearedMessage, Refusal> {
+        let has = Has { schema: false, server: true };
+        let put = |subject: &mut ClientMessage, message| subject.message = message;
+        let limits = &self.options.limits.request;
+        let (subject, noted) = settle(&self.client_messages, subject, cx, limits, |_, _| Ok(None), put)?;
+        Ok(ClearedMessage::new(subject.message, self.client_messages.runs(has), noted))
     }
 
     /// Inspects a definition and compiles a tool's schemas.
@@ -214,6 +214,38 @@ impl Inspector {
     }
 }
 
+/// Runs a table until nothing is left to change. `by_tool` is told whether anything has been; `put` takes what a control
+/// wrote in place of a message.
+fn settle<S>(
+    table: &Table<S>,
+    mut subject: S,
+    cx: &Context,
+    limits: &Limits,
+    by_tool: impl Fn(&S, bool) -> Result<Option<Finding>, Refusal>,
+    put: impl Fn(&mut S, Message),
+) -> Result<(S, Vec<Finding>), Refusal> {
+    let (mut rows, mut noted) = (Vec::new(), Vec::new());
+    loop {
+        match table.run(&subject, cx, &rows, |_, subject| by_tool(subject, !rows.is_empty()))? {
+            Passed::Unchanged(findings) => {
+                noted.extend(findings);
+                return Ok((subject, noted));
+            }
+            // An edit that does not satisfy its own control would go round for ever.
+            Passed::Edited(row, _, finding) if rows.contains(&row) => {
+                return Err(defect(&format!("{} edited its own edit", finding.control)));
+            }
+            Passed::Edited(row, bytes, finding) => {
+                let message = decode_one(bytes, &edited_limits(limits))
+                    .map_err(|error| defect(&format!("{} broke a message: {error}", finding.control)))?;
+                put(&mut subject, message);
+                rows.push(row);
+                noted.push(finding);
+            }
+        }
+    }
+}
+
 fn left_open(definition: &Definition) -> Finding {
     let name: String = definition.name().chars().take(64).flat_map(char::escape_debug).collect();
     let detail = format!(
@@ -236,8 +268,8 @@ fn check_arguments(call: &Call, schema: Option<&ToolSchema>) -> Result<(), Refus
 
 /// `edited` if the gateway has changed the answer: one that fits no more would break its reader.
 fn check_result(answer: &Answer, promised: Option<Promised<'_>>, edited: bool) -> Result<(), Refusal> {
-    let (Some(promised), Message::Response(response)) = (promised, &answer.message) else { return Ok(()) };
-    let Err(broken) = promised.check(response) else { return Ok(()) };
+    let Some(promised) = promised else { return Ok(()) };
+    let Err(broken) = promised.check(&answer.message) else { return Ok(()) };
     let public = match (edited, &broken) {
         (true, _) => {
             "the answer was withheld: without what had to be taken out of it, it does not fit the tool's output schema"

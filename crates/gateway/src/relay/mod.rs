@@ -8,10 +8,10 @@ use std::{collections::VecDeque, sync::Arc};
 use bytes::Bytes;
 use portcullis_audit::Ticket;
 use portcullis_core::{
-    Answer, BoxFuture, Context, Exchange, Link, Outcome, Refusal, RefusalKind, Surface, UpstreamEvent,
+    Answer, BoxFuture, Context, Exchange, Item, Link, Outcome, Refusal, RefusalKind, Surface, UpstreamEvent,
     wire::{Era, Message, Method, Notification, RequestId, Response, Version, message, meta::LogLevel},
 };
-use portcullis_inspect::Promised;
+use portcullis_inspect::{Form, Promised, ToolSchema};
 
 pub(crate) use park::{Parked, gone};
 
@@ -222,8 +222,7 @@ impl Relay {
 
     /// Two legacy peers may have settled on different versions.
     fn older_content(&self, response: &Response) -> Result<Bytes, Refusal> {
-        let server = self.link.as_ref().map(|link| link.info().version);
-        if server.is_none_or(|v| v <= self.cleared.call.version) || response.result().is_none() {
+        if self.version().is_none_or(|v| v <= self.cleared.call.version) || response.result().is_none() {
             return Ok(response.bytes().clone());
         }
         answer::to_legacy(response, self.method, self.cleared.call.version)
@@ -310,26 +309,50 @@ impl Relay {
             Message::Response(response) if response.error().is_some() => Surface::Error,
             _ => surface,
         };
+        let promise = self.promise(&message);
+        let promised = promise.as_ref().map(|(schema, form)| self.promised(schema, *form));
         let answer = Answer { server: Some(self.server.name.clone()), surface, message };
         let cx = Context { now_ms: self.gateway.clock.now_ms() };
-        let released = self.snapshot.inspector.response(answer, self.promised(), &cx)?;
+        let released = self.snapshot.inspector.response(answer, promised, &cx)?;
         if let Some(ticket) = &mut self.ticket {
             ticket.inspected(released.controls(), released.findings());
         }
         Ok(released.into_message())
     }
 
-    /// What the tool called has promised about its results.
-    fn promised(&self) -> Option<Promised<'_>> {
-        let schema = self.cleared.output_schema().filter(|_| self.method == Method::ToolsCall)?;
-        let version = self.link.as_ref().map(|link| link.info().version);
-        let asked = self.cleared.call.request.params().and_then(|params| params.get("task"));
-        Some(Promised {
-            schema,
-            required: version.is_some_and(|version| version >= Version::V2025_06_18),
-            typed: version.is_some_and(|version| version.era() == Era::Modern),
-            as_task: version.is_some_and(|version| version.era() == Era::Legacy) && asked.is_some(),
-        })
+    /// The output schema of the tool that was called, or that began the task asked about, and how the message has
+    /// its result.
+    fn promise(&self, message: &Message) -> Option<(Arc<ToolSchema>, Form)> {
+        let tasks = &self.gateway.tasks;
+        if matches!(message, Message::Notification(_)) {
+            return tasks.promised_in(&self.server.name, message).map(|schema| (schema, Form::Task));
+        }
+        let call = &self.cleared.call;
+        let of_task = || match &call.target.item {
+            Item::Task(id) => tasks.promised(&self.server.name, id),
+            _ => None,
+        };
+        let typed = self.version().is_some_and(|version| version.era() == Era::Modern);
+        match self.method {
+            Method::ToolsCall => {
+                let asked = call.request.params().is_some_and(|params| params.get("task").is_some());
+                let form = Form::Response { typed, as_task: !typed && asked };
+                self.cleared.output_schema().map(|schema| (schema.clone(), form))
+            }
+            Method::TasksResult => Some((of_task()?, Form::Response { typed: false, as_task: false })),
+            Method::TasksGet if typed => Some((of_task()?, Form::Task)),
+            _ => None,
+        }
+    }
+
+    fn promised<'s>(&self, schema: &'s ToolSchema, form: Form) -> Promised<'s> {
+        let required = self.version().is_some_and(|version| version >= Version::V2025_06_18);
+        Promised { schema, required, form }
+    }
+
+    /// Of the protocol, towards the server.
+    fn version(&self) -> Option<Version> {
+        self.link.as_ref().map(|link| link.info().version)
     }
 
     fn era(&self) -> Era {

@@ -22,6 +22,8 @@ struct Channel {
     sends: &'static [&'static str],
     /// What the server says that belongs to no request.
     announces: Option<&'static str>,
+    /// What the client answers to whatever the server asks.
+    answers: &'static str,
     found: &'static str,
 }
 
@@ -35,9 +37,11 @@ const COMPLETE: &str = r#"{"id":1,"method":"completion/complete","params":{"ref"
 const TASK: &str = r#"{"id":2,"method":"tasks/get","params":{"taskId":"t-1"}}"#;
 const LIST: &str = r#"{"id":1,"method":"tools/list","params":{}}"#;
 
+const DECLINE: &str = r#"{"action":"decline"}"#;
+
 macro_rules! channels {
     ($($version:ident $server:literal $sends:expr, $announces:expr => $found:literal;)*) => {
-        &[$(Channel { version: $version, server: $server, sends: $sends, announces: $announces, found: $found }),*]
+        &[$(Channel { version: $version, server: $server, sends: $sends, announces: $announces, answers: DECLINE, found: $found }),*]
     };
 }
 
@@ -88,7 +92,7 @@ async fn found(channel: &Channel, door: Door, text: &str) -> Vec<String> {
     };
     let mut client = Client::connect(&house, &network, card).await.unwrap();
     for message in channel.sends {
-        client.send(serde_json::from_str(message).unwrap()).await;
+        client.send(serde_json::from_str(&fill(message)).unwrap()).await;
         settled().await;
     }
     if let Some(message) = channel.announces {
@@ -100,7 +104,8 @@ async fn found(channel: &Channel, door: Door, text: &str) -> Vec<String> {
     // What the server asked is answered, so that its call ends and is recorded.
     while let Some(received) = client.try_next() {
         if received.message.get("method").is_some() && received.message.get("id").is_some() {
-            client.send(json!({"id": received.message["id"], "result": {"action": "decline"}})).await;
+            let answer: Value = serde_json::from_str(&fill(channel.answers)).unwrap();
+            client.send(json!({"id": received.message["id"], "result": answer})).await;
         }
     }
     settled().await;
@@ -132,21 +137,94 @@ async fn a_marker_in_an_event_stream_leaves_a_record() {
     }
 }
 
+const ANSWERING: &str =
+    r#"{"tools":[{"name":"t","inputSchema":{}}],"script":{"tools/call":[[{"result":{"content":[]}}]]}}"#;
+const ASKING: &str = r#"{"tools":[{"name":"t","inputSchema":{}}],"script":{"tools/call":[[{"ask":{"method":"elicitation/create","params":{"message":"Which?"}}},{"result":{"content":[]}}]]}}"#;
+const ASKING_ANEW: &str = r#"{"tools":[{"name":"t","inputSchema":{}}],"script":{"tools/call":[[{"result":{"resultType":"input_required","inputRequests":{"k":{"method":"elicitation/create","params":{"message":"Which?"}}}}}],[{"result":{"content":[]}}]]}}"#;
+const ACCEPT: &str = r#"{"action":"accept","content":{"which":"MARK"}}"#;
+const MARKED: &str = r#"{"id":1,"method":"tools/call","params":{"name":"t","arguments":{"q":"MARK"}}}"#;
+const PROGRESS: &str =
+    r#"{"method":"notifications/progress","params":{"progressToken":7,"progress":1,"message":"MARK"}}"#;
+
+/// One row a channel from clients to servers.
+const FROM_CLIENTS: &[Channel] = &[
+    Channel {
+        version: NEW,
+        server: ANSWERING,
+        sends: &[MARKED],
+        announces: None,
+        answers: DECLINE,
+        found: "request at `/params/arguments/q`",
+    },
+    Channel {
+        version: OLD,
+        server: ASKING,
+        sends: &[CALL],
+        announces: None,
+        answers: ACCEPT,
+        found: "client-answer at `/result/content/which`",
+    },
+    Channel {
+        version: OLD,
+        server: ANSWERING,
+        sends: &[CALL, PROGRESS],
+        announces: None,
+        answers: DECLINE,
+        found: "client-notification at `/params/message`",
+    },
+];
+
 #[tokio::test(start_paused = true)]
-async fn what_a_client_sends_leaves_a_record_too() {
-    let call = r#"{"id":1,"method":"tools/call","params":{"name":"t","arguments":{"q":"MARK"}}}"#;
-    for (text, expected) in [(ORDINARY, 0), (MARKER, 1)] {
-        let sends: &'static str = Box::leak(call.replace("MARK", text).into_boxed_str());
-        let channel = Channel {
-            version: NEW,
-            server: r#"{"tools":[{"name":"t","inputSchema":{}}],"script":{"tools/call":[[{"result":{"content":[]}}]]}}"#,
-            sends: Box::leak(Box::new([sends])),
-            announces: None,
-            found: "",
+async fn a_marker_in_any_channel_from_a_client_leaves_a_record() {
+    for channel in FROM_CLIENTS {
+        check(channel, Door::Direct).await;
+        check(channel, Door::Http).await;
+    }
+}
+
+/// A private key in an answer to a question of a server reaches none, whatever era it is of, and the server is not
+/// left waiting.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_refused_is_an_error_to_its_server() {
+    const KEY: &str = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n-----END PRIVATE KEY-----";
+    for (version, server, key, sent) in [
+        (OLD, ASKING, "nothing secret", true),
+        (OLD, ASKING, KEY, false),
+        (NEW, ASKING_ANEW, "nothing secret", true),
+        (NEW, ASKING_ANEW, KEY, false),
+    ] {
+        let spec = Spec::read(version, server);
+        let house = House::build(Plan { servers: vec![("s".to_owned(), spec)], ..Plan::default() });
+        let network = Network::memory(&house);
+        let card = Card {
+            door: Door::Direct,
+            version: Some(OLD.parse().unwrap()),
+            endpoint: Some("s".parse().unwrap()),
+            capabilities: json!({"elicitation": {}}),
         };
-        let records = found(&channel, Door::Direct, "").await;
-        let with =
-            records.iter().filter(|record| record.contains("request at `/params/arguments/q`")).count();
-        assert_eq!((with, records.len()), (expected, expected), "{records:?}");
+        let mut client = Client::connect(&house, &network, card).await.unwrap();
+        client.send(serde_json::from_str(CALL).unwrap()).await;
+        settled().await;
+        let mut replies = Vec::new();
+        while let Some(received) = client.try_next() {
+            if received.message.get("method").is_some() {
+                let result = json!({"action": "accept", "content": {"which": key}});
+                client.send(json!({"id": received.message["id"], "result": result})).await;
+                settled().await;
+            } else {
+                replies.push(received.message);
+            }
+        }
+        settled().await;
+        while let Some(received) = client.try_next() {
+            replies.push(received.message);
+        }
+        let seen = format!("{:?}", house.journal.entries());
+        assert_eq!(seen.contains("nothing secret"), sent, "{seen}");
+        assert!(!seen.contains("PRIVATE KEY"), "{seen}");
+        assert!(replies.iter().any(|reply| reply["id"] == 1), "{version}: {replies:?}");
+        let records = house.sink.records();
+        let refused = records.iter().filter(|record| record["decision"]["control"] == "TI-03").count();
+        assert_eq!(refused, usize::from(!sent), "{records:?}");
     }
 }

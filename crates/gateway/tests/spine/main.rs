@@ -35,6 +35,7 @@ mod fake;
 mod house;
 mod leaks;
 mod ownership;
+mod promises;
 mod sim;
 mod transcript;
 mod views;

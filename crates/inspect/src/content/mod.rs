@@ -16,8 +16,8 @@ pub(crate) mod pointer;
 use std::{borrow::Cow, ops::Range};
 
 use portcullis_core::{
-    Answer, Call, Context, Control, ControlId, Definition, Digest, Finding, Refusal, RefusalKind, Verdict,
-    wire::Document,
+    Answer, Call, ClientMessage, Context, Control, ControlId, Definition, Digest, Finding, Refusal,
+    RefusalKind, Verdict, wire::Document,
 };
 
 use self::part::Part;
@@ -47,6 +47,7 @@ struct Terms {
 
 const ANSWER: &str = "the answer was withheld: it reads as orders to a model, or hides something";
 const CALL: &str = "the call was refused: its text reads as orders to a model, or hides something";
+const CLIENT_MESSAGE: &str = "the message was refused: it reads as orders to a model, or hides something";
 const DEFINITION: &str = "the definition was refused: it reads as orders to a model, or hides something";
 
 impl Content {
@@ -171,6 +172,19 @@ impl Control<Call> for Content {
         let control = ControlId::Ti03;
         let terms = Terms { control, channel: "request".into(), refusal: CALL, editable: false };
         self.judge(document, &parts, &terms, false)
+    }
+}
+
+impl Control<ClientMessage> for Content {
+    fn id(&self) -> ControlId {
+        ControlId::Ti03
+    }
+
+    fn check(&self, subject: &ClientMessage, _: &Context) -> Verdict {
+        let document = subject.message.document();
+        let (control, channel) = (ControlId::Ti03, subject.channel().into());
+        let terms = Terms { control, channel, refusal: CLIENT_MESSAGE, editable: false };
+        self.judge(document, &part::of_client_message(subject), &terms, false)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which part of a message is what to the model that reads it.
 
 use portcullis_core::{
-    Answer, Call, Definition, Surface,
+    Answer, Call, ClientMessage, Definition, Surface,
     wire::{Document, Node, json::Span},
 };
 
@@ -65,6 +65,10 @@ fn prompts(request: Node<'_>) -> bool {
 
 pub(super) fn of_call(call: &Call) -> Vec<Part<'_>> {
     vec![Part::whole(call.request.document().root(), TextSurface::Argument)]
+}
+
+pub(super) fn of_client_message(subject: &ClientMessage) -> Vec<Part<'_>> {
+    vec![Part::whole(subject.message.document().root(), TextSurface::Argument)]
 }
 
 pub(super) fn of_definition(definition: &Definition) -> Vec<Part<'_>> {

@@ -16,7 +16,8 @@ mod tokens;
 use std::{borrow::Cow, collections::BTreeMap, ops::Range};
 
 use portcullis_core::{
-    Answer, Call, Context, Control, ControlId, Finding, Refusal, RefusalKind, Surface, Verdict,
+    Answer, Call, ClientMessage, Context, Control, ControlId, Finding, Refusal, RefusalKind, Surface,
+    Verdict,
     wire::{Document, json::Text},
 };
 
@@ -176,6 +177,19 @@ impl Control<Call> for Data {
         let refusal = "the call was refused: it holds a secret or other data that may not be sent";
         let terms = Terms { control: ControlId::Ti03, channel: "request", refusal, editable: true };
         self.judge(call.request.document(), &self.policy.requests, &terms)
+    }
+}
+
+impl Control<ClientMessage> for Data {
+    fn id(&self) -> ControlId {
+        ControlId::Ti03
+    }
+
+    fn check(&self, subject: &ClientMessage, _: &Context) -> Verdict {
+        let refusal = "the message was refused: it holds a secret or other data that may not be sent";
+        let (control, channel) = (ControlId::Ti03, subject.channel());
+        let terms = Terms { control, channel, refusal, editable: true };
+        self.judge(subject.message.document(), &self.policy.requests, &terms)
     }
 }
 

@@ -201,7 +201,7 @@ fn checked_result(options: InspectorOptions, required: bool, result: &str) -> Re
     let inspector = Inspector::new(options).unwrap();
     let admitted = inspector.definition(definition(ListKind::Tools, TOTALS), &CX).unwrap();
     let schema = admitted.output_schema().unwrap();
-    let promised = Promised { schema, required, typed: required, as_task: required };
+    let promised = Promised { schema, required, form: Form::Response { typed: required, as_task: required } };
     let message = message(&format!(r#"{{"jsonrpc":"2.0","id":1,"result":{result}}}"#));
     let answer = Answer { server: Some("srv".parse().unwrap()), surface: Surface::Result, message };
     inspector.response(answer, Some(promised), &CX)
@@ -247,7 +247,8 @@ fn results_keep_what_their_tool_has_promised() {
     for result in [r#"{"resultType":"input_required"}"#, r#"{"task":{}}"#, r#"{"task":{"taskId":"1"}}"#] {
         let message = message(&format!(r#"{{"jsonrpc":"2.0","id":1,"result":{result}}}"#));
         let answer = Answer { server: Some("srv".parse().unwrap()), surface: Surface::Result, message };
-        let promised = Promised { schema, required: true, typed: false, as_task: false };
+        let promised =
+            Promised { schema, required: true, form: Form::Response { typed: false, as_task: false } };
         assert!(inspector.response(answer, Some(promised), &CX).is_err(), "{result}");
     }
     assert!(checked_result(InspectorOptions::default(), false, r#"{"structuredContent":1}"#).is_err());

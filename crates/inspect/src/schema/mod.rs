@@ -34,7 +34,7 @@ pub use dialect::Dialect;
 pub use fault::{ArgumentFault, SchemaFault, SchemaProblem};
 pub use limits::SchemaLimits;
 pub(crate) use promised::Broken;
-pub use promised::{Misfits, Promised};
+pub use promised::{Form, Misfits, Promised};
 
 use arguments::Arguments;
 use cost::Cost;
