@@ -22,6 +22,15 @@ pub struct Finding {
     pub detail: Cow<'static, str>,
 }
 
+/// Whether a person has agreed to what a control would ask about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Consent {
+    /// Nobody was asked.
+    Absent,
+    /// A person saw the subject, and agreed.
+    Given,
+}
+
 /// What a control says about its subject.
 #[derive(Debug)]
 pub enum Verdict {
@@ -31,8 +40,8 @@ pub enum Verdict {
     Note(Finding),
     /// Proceed with these bytes in place of the subject's; the edited call is authorised once more.
     Edit(bytes::Bytes, Finding),
-    /// A person has to agree first. Refused until an approver is configured.
-    Ask(Finding),
+    /// Stop here, unless a person agrees to the refusal's question.
+    Ask(Refusal),
     /// Stop here.
     Refuse(Refusal),
 }

@@ -36,7 +36,7 @@ pub use caller::{AuthMethod, Caller, Grant, Principal, PrincipalKind};
 pub use client_message::ClientMessage;
 pub use clock::{Clock, FakeClock, SystemClock};
 pub use commitment::Commitment;
-pub use control::{Context, Control, Finding, Verdict};
+pub use control::{Consent, Context, Control, Finding, Verdict};
 pub use control_id::ControlId;
 pub use control_runs::{ControlRun, ControlRuns, RunState};
 pub use definition::{Definition, DefinitionFault};

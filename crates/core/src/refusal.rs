@@ -106,6 +106,7 @@ struct Inner {
     data: Option<bytes::Bytes>,
     record: Option<RecordId>,
     challenge: Option<Challenge>,
+    question: Option<Box<str>>,
 }
 
 impl Refusal {
@@ -119,6 +120,7 @@ impl Refusal {
             data: None,
             record: None,
             challenge: None,
+            question: None,
         }))
     }
 
@@ -147,6 +149,13 @@ impl Refusal {
     #[must_use]
     pub fn challenging(mut self, challenge: Challenge) -> Self {
         self.0.challenge = Some(challenge);
+        self
+    }
+
+    /// Says that the consent of a person would lift it, and what that person has to see. Nobody else is shown it.
+    #[must_use]
+    pub fn unless_agreed_to(mut self, shown: impl Into<Box<str>>) -> Self {
+        self.0.question = Some(shown.into());
         self
     }
 
@@ -185,6 +194,11 @@ impl Refusal {
     /// What the caller has to bring, where that would help.
     pub fn challenge(&self) -> Option<&Challenge> {
         self.0.challenge.as_ref()
+    }
+
+    /// What a person has to agree to, where that would lift it.
+    pub fn question(&self) -> Option<&str> {
+        self.0.question.as_deref()
     }
 
     /// The record that says so.

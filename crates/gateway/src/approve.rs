@@ -1,12 +1,16 @@
-//! Step 5 where policy would permit a call if a person approved it.
+//! What would be permitted if a person approved it: a call that policy holds, a call or an answer whose text asks for it.
 
 use std::sync::Arc;
 
 use portcullis_audit::EventKind;
-use portcullis_core::{Approval, Asked, Context, ControlId, Flow, Refusal, RefusalKind, wire::Node};
+use portcullis_core::{
+    Approval, Asked, Consent, Context, ControlId, Deed, Digest, Flow, Refusal, RefusalKind,
+    wire::{Message, Node},
+};
+use portcullis_inspect::Inspected;
 use portcullis_policy::Permitted;
 
-use crate::{gateway::Gateway, resolve::Resolved, snapshot::Snapshot, trail::Trail};
+use crate::{flow, gateway::Gateway, resolve::Resolved, snapshot::Snapshot, trail::Trail};
 
 impl Gateway {
     /// Whether the call may proceed, given what has entered its conversation, and if need be what a person says.
@@ -16,43 +20,85 @@ impl Gateway {
         resolved: Box<Resolved>,
         trail: &mut Trail,
         cx: &Context,
-    ) -> Result<Permitted<Box<Resolved>>, Refusal> {
+    ) -> Result<(Permitted<Box<Resolved>>, Consent), Refusal> {
         let canonical = snapshot.inspector.canonical(&resolved.call, resolved.schema().map(|it| &**it));
         let flow = Flow { canonical, ..self.conversations.flow(&resolved, cx.now_ms) };
         trail.flow(&flow);
         let again = flow.is_held().then(|| resolved.clone());
         match (snapshot.authoriser.authorise_in(resolved, &flow, cx), again) {
-            (Ok(permitted), _) => Ok(permitted),
+            (Ok(permitted), _) => Ok((permitted, Consent::Absent)),
             (Err(refusal), None) => Err(refusal),
             (Err(refusal), Some(again)) => {
                 let approved = Flow { approved: true, ..flow };
-                let permitted = self.ask_a_person(snapshot, again, &approved, refusal, cx).await?;
+                let asked = asked(&again, refusal.public());
+                // What an approval would not change is nobody's to decide.
+                let Ok(permitted) = snapshot.authoriser.authorise_in(again, &approved, cx) else {
+                    return Err(refusal);
+                };
+                self.consent(snapshot, &permitted, asked, refusal, cx).await?;
                 trail.flow(&approved);
-                Ok(permitted)
+                Ok((permitted, Consent::Given))
             }
         }
     }
 
-    async fn ask_a_person(
+    /// Inspects a call, and if need be asks a person about its text.
+    pub(crate) async fn inspect(
         &self,
         snapshot: &Snapshot,
-        resolved: Box<Resolved>,
-        approved: &Flow,
+        permitted: Permitted<Box<Resolved>>,
+        consent: Consent,
+        cx: &Context,
+    ) -> Result<Inspected<Permitted<Box<Resolved>>>, Refusal> {
+        let schema = permitted.schema().cloned();
+        match snapshot.inspector.request(permitted, schema.as_deref(), consent, cx)? {
+            Inspected::Asked(permitted, refusal) => {
+                let asked = asked(&permitted, &question(&refusal));
+                self.consent(snapshot, &permitted, asked, refusal, cx).await?;
+                snapshot.inspector.request(permitted, schema.as_deref(), Consent::Given, cx)
+            }
+            inspected => Ok(inspected),
+        }
+    }
+
+    /// Asks a person whether an answer that was refused may be passed on. It is, when the call is made again and is
+    /// answered with the same; so nobody is asked about a call that cannot be taken back.
+    pub(crate) async fn consent_to_answer(
+        &self,
+        snapshot: &Snapshot,
+        resolved: &Resolved,
+        answer: &Message,
         refusal: Refusal,
         cx: &Context,
-    ) -> Result<Permitted<Box<Resolved>>, Refusal> {
-        let asked = asked(&resolved, &refusal);
-        let server = resolved.call.target.server.clone();
-        // What an approval would not change is nobody's to decide.
-        let Ok(permitted) = snapshot.authoriser.authorise_in(resolved, approved, cx) else {
+    ) -> Result<(), Refusal> {
+        if flow::conduct(resolved).does(Deed::Irrevocable) {
             return Err(refusal);
+        }
+        let result = answer.document().root().get("result").map(Node::raw).unwrap_or_default();
+        let asked = asked(resolved, &question(&refusal));
+        let asked = Asked {
+            item: format!("{} (its answer)", asked.item),
+            arguments: format!(r#"{{"arguments":{},"answer":"{}"}}"#, asked.arguments, Digest::of(result)),
+            ..asked
         };
+        self.consent(snapshot, resolved, asked, refusal, cx).await
+    }
+
+    /// Lifts a refusal if a person agrees to what is asked.
+    async fn consent(
+        &self,
+        snapshot: &Snapshot,
+        resolved: &Resolved,
+        asked: Asked,
+        refusal: Refusal,
+        cx: &Context,
+    ) -> Result<(), Refusal> {
         let (item, digest) = (asked.item.clone(), asked.digest());
-        match (snapshot.approvals.ask(asked, cx.now_ms).await, server) {
+        match (snapshot.approvals.ask(asked, cx.now_ms).await, &resolved.call.target.server) {
             (Approval::Granted { by }, Some(server)) => {
                 let detail = format!("`{item}` approved by {by} for one call: {digest}");
-                self.note(EventKind::Approved, &server, detail);
-                Ok(permitted)
+                self.note(EventKind::Approved, server, detail);
+                Ok(())
             }
             (Approval::Waiting { id }, _) => Err(waiting(&refusal, &id)),
             (Approval::Declined, _) => Err(declined(&refusal)),
@@ -61,7 +107,7 @@ impl Gateway {
     }
 }
 
-fn asked(resolved: &Resolved, refusal: &Refusal) -> Asked {
+fn asked(resolved: &Resolved, why: &str) -> Asked {
     let call = &resolved.call;
     let arguments = call.request.params().and_then(|params| params.get("arguments")).map(Node::raw);
     Asked {
@@ -69,8 +115,13 @@ fn asked(resolved: &Resolved, refusal: &Refusal) -> Asked {
         server: call.target.server.as_ref().map(ToString::to_string).unwrap_or_default(),
         item: call.target.item.name().to_owned(),
         arguments: String::from_utf8_lossy(arguments.unwrap_or(b"{}")).into_owned(),
-        why: refusal.public().to_owned(),
+        why: why.to_owned(),
     }
+}
+
+/// Why a person is asked about a text, with the text.
+fn question(refusal: &Refusal) -> String {
+    format!("{}\n{}", refusal.public(), refusal.question().unwrap_or_default())
 }
 
 fn waiting(refusal: &Refusal, id: &str) -> Refusal {

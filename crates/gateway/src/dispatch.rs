@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use portcullis_audit::Ticket;
 use portcullis_core::{
-    Answer, Channel, Context, Item, Outcome, Refusal, RefusalKind, Surface,
+    Answer, Channel, Consent, Context, Item, Outcome, Refusal, RefusalKind, Surface,
     wire::{Era, Message, Method, RequestId, decode_one, message},
 };
 use portcullis_inspect::{Cleared, Released};
@@ -163,7 +163,7 @@ impl Gateway {
             Message::Notification(_) => Surface::Notification,
             Message::Request(_) => Surface::ServerRequest,
         };
-        snapshot.inspector.response(Answer { server: None, surface, message }, None, cx)
+        snapshot.inspector.response(Answer { server: None, surface, message }, None, Consent::Absent, cx)
     }
 
     async fn remote(

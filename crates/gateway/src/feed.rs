@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use portcullis_core::{
-    Answer, Context, Exchange, Link, Refusal, Replier, Surface, UpstreamEvent,
+    Answer, Consent, Context, Exchange, Link, Refusal, Replier, Surface, UpstreamEvent,
     wire::{
         Era, Message, Method, Notification, Patch, Request, RequestId, code, message,
         meta::{self, LogLevel},
@@ -210,7 +210,7 @@ impl Carrier {
         let promised = gateway.tasks.promised_in(&server.name, &message);
         let promised = promised.as_deref().map(tasks::promised_by);
         let answer = Answer { server: Some(server.name.clone()), surface, message };
-        match snapshot.inspector.response(answer, promised, &cx) {
+        match snapshot.inspector.response(answer, promised, Consent::Absent, &cx) {
             Ok(released) => {
                 gateway.note_findings(&server.name, released.findings());
                 if let Message::Notification(notification) = released.message()

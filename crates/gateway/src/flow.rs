@@ -119,7 +119,7 @@ fn full() -> Refusal {
 }
 
 /// What the item asked for does: as its operator declares, else as its definition makes one think.
-fn conduct(resolved: &Resolved) -> Conduct {
+pub(crate) fn conduct(resolved: &Resolved) -> Conduct {
     let Route::Server { server, entry, .. } = &resolved.route else { return Conduct::default() };
     let guessed = match (&resolved.call.target.item, entry) {
         (Item::Tool(_), Some(entry)) => entry.conduct,

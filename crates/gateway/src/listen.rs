@@ -5,7 +5,8 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use portcullis_audit::Ticket;
 use portcullis_core::{
-    Answer, BoxFuture, Context, Exchange, Item, Link, Outcome, Refusal, ServerName, Surface, UpstreamEvent,
+    Answer, BoxFuture, Consent, Context, Exchange, Item, Link, Outcome, Refusal, ServerName, Surface,
+    UpstreamEvent,
     wire::{Document, Era, Message, Method, Node, Notification, Patch, RequestId, message, meta},
 };
 use tokio::{
@@ -351,7 +352,7 @@ impl Subscription {
         let promised = promised.as_deref().map(tasks::promised_by);
         let answer = Answer { server: Some(server.name.clone()), surface: Surface::Notification, message };
         let cx = Context { now_ms: self.gateway.clock.now_ms() };
-        let released = match self.snapshot.inspector.response(answer, promised, &cx) {
+        let released = match self.snapshot.inspector.response(answer, promised, Consent::Absent, &cx) {
             Ok(released) => {
                 self.gateway.note_findings(&server.name, released.findings());
                 released.into_message()

@@ -65,10 +65,9 @@ impl Gateway {
         loop {
             trail.resolved(&resolved);
             resolved.carried = trail.carried();
-            let schema = resolved.schema().cloned();
-            let permitted = self.permit(snapshot, resolved, trail, cx).await?;
+            let (permitted, consent) = self.permit(snapshot, resolved, trail, cx).await?;
             let policies = permitted.policies();
-            match snapshot.inspector.request(permitted, schema.as_deref(), cx)? {
+            match self.inspect(snapshot, permitted, consent, cx).await? {
                 portcullis_inspect::Inspected::Cleared(cleared) => {
                     findings.extend_from_slice(cleared.findings());
                     // A view's call is decided again as its server will get it.
@@ -91,6 +90,7 @@ impl Gateway {
                     resolved = self.resolve(snapshot, &inbound, next, cx.now_ms).await?;
                 }
                 portcullis_inspect::Inspected::Edited(..) => return Err(edited_twice()),
+                portcullis_inspect::Inspected::Asked(_, refusal) => return Err(refusal),
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::ops::Deref;
 
 use bytes::Bytes;
-use portcullis_core::{Call, ControlRuns, Finding, wire::Message};
+use portcullis_core::{Call, ControlRuns, Finding, Refusal, wire::Message};
 
 /// A subject whose call passed every control.
 ///
@@ -110,4 +110,6 @@ pub enum Inspected<T> {
     /// A control wrote the request anew. The subject comes back without proof: the new bytes have to be
     /// decoded, resolved, permitted and inspected like any other request. The finding is why.
     Edited(T, Bytes, Finding),
+    /// The refusal stands unless a person agrees to its question. The subject comes back without proof.
+    Asked(T, Refusal),
 }

@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use portcullis_core::{
-    Answer, Call, Canonical, ClientMessage, Context, ControlId, Definition, Digest, Finding, ListKind,
-    Refusal, RefusalKind,
+    Answer, Call, Canonical, ClientMessage, Consent, Context, ControlId, Definition, Digest, Finding,
+    ListKind, Refusal, RefusalKind,
     wire::{Limits, Message, Method, message::decode_one},
 };
 
@@ -117,7 +117,8 @@ impl Inspector {
         targets::canonical(call, schema.map(ToolSchema::targets), &self.options.targets)
     }
 
-    /// Inspects a call. `schema` is that of the tool called, and is required for `tools/call`.
+    /// Inspects a call. `schema` is that of the tool called, and is required for `tools/call`. With consent given,
+    /// nothing is [asked](Inspected::Asked) any more.
     ///
     /// # Errors
     /// The refusal of the first control that objects.
@@ -125,6 +126,7 @@ impl Inspector {
         &self,
         subject: T,
         schema: Option<&ToolSchema>,
+        consent: Consent,
         cx: &Context,
     ) -> Result<Inspected<T>, Refusal> {
         let call = subject.as_ref();
@@ -134,12 +136,14 @@ impl Inspector {
             Part::Schema => Ok(None),
             Part::Targets => targets::check(call, schema.map(ToolSchema::targets), &self.options.targets),
         };
-        match self.calls.run(call, cx, &[], by_tool)? {
-            Passed::Unchanged(findings) => {
+        match self.calls.run(call, cx, consent, &[], by_tool) {
+            Ok(Passed::Unchanged(findings)) => {
                 let has = Has { schema: calls_tool, server: true };
                 Ok(Inspected::Cleared(Cleared::new(subject, self.calls.runs(has), findings)))
             }
-            Passed::Edited(_, bytes, finding) => Ok(Inspected::Edited(subject, bytes, finding)),
+            Ok(Passed::Edited(_, bytes, finding)) => Ok(Inspected::Edited(subject, bytes, finding)),
+            Err(refusal) if refusal.question().is_some() => Ok(Inspected::Asked(subject, refusal)),
+            Err(refusal) => Err(refusal),
         }
     }
 
@@ -147,19 +151,21 @@ impl Inspector {
     /// called, if it has one.
     ///
     /// # Errors
-    /// The refusal of the first control that objects; the answer must then be withheld.
+    /// The refusal of the first control that objects; the answer must then be withheld. One with a
+    /// [question](Refusal::question) is lifted by consent.
     pub fn response(
         &self,
         answer: Answer,
         promised: Option<Promised<'_>>,
+        consent: Consent,
         cx: &Context,
     ) -> Result<Released, Refusal> {
         let promised = promised.filter(|_| self.options.misfits == Misfits::Refuse);
         let has = Has { schema: promised.is_some(), server: answer.server.is_some() };
         let by_tool = |answer: &Answer, edited| check_result(answer, promised, edited).map(|()| None);
         let put = |answer: &mut Answer, message| answer.message = message;
-        let limits = &self.options.limits.response;
-        let (answer, noted) = settle(&self.answers, answer, cx, limits, by_tool, put)?;
+        let terms = Terms { cx, consent, limits: &self.options.limits.response };
+        let (answer, noted) = settle(&self.answers, answer, &terms, by_tool, put)?;
         Ok(Released::new(answer, self.answers.runs(has), noted))
     }
 
@@ -170,8 +176,8 @@ impl Inspector {
     pub fn client_message(&self, subject: ClientMessage, cx: &Context) -> Result<ClearedMessage, Refusal> {
         let has = Has { schema: false, server: true };
         let put = |subject: &mut ClientMessage, message| subject.message = message;
-        let limits = &self.options.limits.request;
-        let (subject, noted) = settle(&self.client_messages, subject, cx, limits, |_, _| Ok(None), put)?;
+        let terms = Terms { cx, consent: Consent::Absent, limits: &self.options.limits.request };
+        let (subject, noted) = settle(&self.client_messages, subject, &terms, |_, _| Ok(None), put)?;
         Ok(ClearedMessage::new(subject.message, self.client_messages.runs(has), noted))
     }
 
@@ -181,7 +187,7 @@ impl Inspector {
     /// The refusal of the first control that objects; the definition must then be neither listed nor used.
     pub fn definition(&self, definition: Definition, cx: &Context) -> Result<Admitted, Refusal> {
         let mut schemas = Schemas::default();
-        let passed = self.definitions.run(&definition, cx, &[], |_, definition| {
+        let passed = self.definitions.run(&definition, cx, Consent::Absent, &[], |_, definition| {
             if definition.kind() == ListKind::Tools {
                 schemas = self.compile(definition)?;
             }
@@ -214,19 +220,27 @@ impl Inspector {
     }
 }
 
+/// Under what a message is inspected.
+struct Terms<'t> {
+    cx: &'t Context,
+    consent: Consent,
+    /// Under which it was decoded.
+    limits: &'t Limits,
+}
+
 /// Runs a table until nothing is left to change. `by_tool` is told whether anything has been; `put` takes what a control
 /// wrote in place of a message.
 fn settle<S>(
     table: &Table<S>,
     mut subject: S,
-    cx: &Context,
-    limits: &Limits,
+    terms: &Terms<'_>,
     by_tool: impl Fn(&S, bool) -> Result<Option<Finding>, Refusal>,
     put: impl Fn(&mut S, Message),
 ) -> Result<(S, Vec<Finding>), Refusal> {
     let (mut rows, mut noted) = (Vec::new(), Vec::new());
     loop {
-        match table.run(&subject, cx, &rows, |_, subject| by_tool(subject, !rows.is_empty()))? {
+        let by_tool = |_, subject: &S| by_tool(subject, !rows.is_empty());
+        match table.run(&subject, terms.cx, terms.consent, &rows, by_tool)? {
             Passed::Unchanged(findings) => {
                 noted.extend(findings);
                 return Ok((subject, noted));
@@ -236,7 +250,7 @@ fn settle<S>(
                 return Err(defect(&format!("{} edited its own edit", finding.control)));
             }
             Passed::Edited(row, bytes, finding) => {
-                let message = decode_one(bytes, &edited_limits(limits))
+                let message = decode_one(bytes, &edited_limits(terms.limits))
                     .map_err(|error| defect(&format!("{} broke a message: {error}", finding.control)))?;
                 put(&mut subject, message);
                 rows.push(row);

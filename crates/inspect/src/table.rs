@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use portcullis_core::{
-    Context, Control, ControlId, ControlRun, ControlRuns, Finding, Refusal, RefusalKind, RunState, Verdict,
+    Consent, Context, Control, ControlId, ControlRun, ControlRuns, Finding, Refusal, RunState, Verdict,
 };
 
 use crate::options::InspectorOptions;
@@ -144,6 +144,7 @@ impl<S> Table<S> {
         &self,
         subject: &S,
         cx: &Context,
+        consent: Consent,
         edited: &[usize],
         mut by_tool: impl FnMut(Part, &S) -> Result<Option<Finding>, Refusal>,
     ) -> Result<Passed, Refusal> {
@@ -162,7 +163,8 @@ impl<S> Table<S> {
                 Verdict::Note(_) if edited.contains(&row) => {}
                 Verdict::Note(finding) => findings.push(finding),
                 Verdict::Edit(bytes, finding) => return Ok(Passed::Edited(row, bytes, finding)),
-                Verdict::Ask(finding) => return Err(unanswerable(*id, &finding)),
+                Verdict::Ask(refusal) if consent == Consent::Given => findings.push(agreed(*id, &refusal)),
+                Verdict::Ask(refusal) => return Err(refusal),
                 Verdict::Refuse(refusal) => return Err(refusal),
             }
         }
@@ -197,10 +199,8 @@ fn combined(rows: impl Iterator<Item = ControlRun>) -> ControlRuns {
     runs.into_iter().collect()
 }
 
-fn unanswerable(control: ControlId, finding: &Finding) -> Refusal {
-    Refusal::new(RefusalKind::Denied, "a person has to approve this, and no way to ask one is configured")
-        .by(control)
-        .operator(format!("approval needed, none configured: {}", finding.detail))
+fn agreed(control: ControlId, refusal: &Refusal) -> Finding {
+    Finding { control, detail: format!("a person agreed: {}", refusal.detail()).into() }
 }
 
 impl<S> std::fmt::Debug for Table<S> {

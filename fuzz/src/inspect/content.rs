@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use bytes::Bytes;
 use portcullis_core::{
-    Answer, Context, Surface,
+    Answer, Consent, Context, Surface,
     wire::{Limits, decode_one},
 };
 use portcullis_inspect::{Inspector, InspectorOptions, data::masked};
@@ -25,7 +25,7 @@ fn release(surface: Surface, bytes: Bytes) -> Option<Bytes> {
         INSPECTOR.get_or_init(|| Inspector::new(InspectorOptions::default()).expect("nothing is required"));
     let message = decode_one(bytes, &Limits::default()).expect("strict JSON");
     let answer = Answer { server: "s".parse().ok(), surface, message };
-    let released = inspector.response(answer, None, &Context { now_ms: 0 });
+    let released = inspector.response(answer, None, Consent::Absent, &Context { now_ms: 0 });
     released.ok().map(|released| released.message().bytes().clone())
 }
 

@@ -16,8 +16,8 @@ settings! {
     /// by where it is read. `unusual` is text that one in a hundred ordinary texts resembles, `suspicious` one in a
     /// thousand, `attack` none that was measured; `hidden` is characters that nobody writes by accident and nobody
     /// sees. `note` records it; `label` also marks a result as `portcullis/untrusted` in its `_meta`; `neutralise`
-    /// also removes what is hidden and fences off what reads as orders; `ask` needs the consent of a person, and is
-    /// a refusal while nobody can be asked; `refuse` withholds it. `danger_pass` does nothing. What is left out
+    /// also removes what is hidden and fences off what reads as orders; `ask` waits for the consent of a
+    /// person where it is a call or its answer, and refuses everything else; `refuse` withholds it. `danger_pass` does nothing. What is left out
     /// keeps its default. See `docs/content.md`.
     pub(crate) struct ContentSection {
         /// Names, titles and descriptions of tools, prompts and resources, and what servers say about themselves.

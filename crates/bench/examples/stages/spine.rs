@@ -11,9 +11,9 @@ use std::{
 use bytes::Bytes;
 use portcullis_audit::{Digests, Recorder, RecorderOptions};
 use portcullis_core::{
-    Answer, AuthMethod, BoxFuture, Call, Caller, Channel, Context, ControlRuns, Decision, DecisionRecord,
-    Digest, Item, Outcome, Principal, PrincipalKind, ServerName, Sink, SinkError, Surface, SystemClock,
-    Target,
+    Answer, AuthMethod, BoxFuture, Call, Caller, Channel, Consent, Context, ControlRuns, Decision,
+    DecisionRecord, Digest, Item, Outcome, Principal, PrincipalKind, ServerName, Sink, SinkError, Surface,
+    SystemClock, Target,
     wire::{Message, Request, Version, decode_one},
 };
 use portcullis_inspect::{Inspector, InspectorOptions, MessageLimits, ToolSchema};
@@ -61,7 +61,7 @@ fn inspect(size: usize) -> Box<dyn FnMut()> {
     let inspector = Inspector::new(InspectorOptions::default()).unwrap();
     let schema = ToolSchema::compile(SCHEMA.as_bytes()).unwrap();
     let call = call(size);
-    Box::new(move || drop(black_box(inspector.request(&call, Some(&schema), &NOW).unwrap())))
+    Box::new(move || drop(black_box(inspector.request(&call, Some(&schema), Consent::Absent, &NOW).unwrap())))
 }
 
 /// A decision and its outcome, into a log that keeps nothing.
@@ -85,7 +85,7 @@ fn release(size: usize) -> Box<dyn FnMut()> {
     Box::new(move || {
         let message = decode_one(bytes.clone(), &inspector.limits().response).unwrap();
         let answer = Answer { server: Some(server.clone()), surface: Surface::Result, message };
-        drop(black_box(inspector.response(answer, None, &NOW).unwrap()));
+        drop(black_box(inspector.response(answer, None, Consent::Absent, &NOW).unwrap()));
     })
 }
 

@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use bytes::Bytes;
 use portcullis_core::{
-    Answer, Context, Definition, Finding, Link, ListKind, Refusal, RefusalKind, ServerName, Surface,
+    Answer, Consent, Context, Definition, Finding, Link, ListKind, Refusal, RefusalKind, ServerName, Surface,
     UpstreamEvent,
     wire::{Document, Message, Node, header},
 };
@@ -119,7 +119,7 @@ impl Fetch<'_> {
         let message =
             outbound::decode(body, &self.inspector.limits().response).map_err(|e| self.invalid(&e))?;
         let answer = Answer { server: Some(self.server.clone()), surface: Surface::Definition, message };
-        let released = self.inspector.response(answer, None, &self.cx)?;
+        let released = self.inspector.response(answer, None, Consent::Absent, &self.cx)?;
         match released.message() {
             Message::Response(response) if response.result().is_some() => Ok(response.document().clone()),
             Message::Response(response) => {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use portcullis_core::{
-    Answer, Call, Context, PinKind, Refusal, RefusalKind, ServerInfo, ServerName, Surface,
+    Answer, Call, Consent, Context, PinKind, Refusal, RefusalKind, ServerInfo, ServerName, Surface,
     wire::{Era, RequestId, Version, json::write::Object, message, meta},
 };
 use serde_json::{Map, Value, json};
@@ -143,7 +143,7 @@ impl Gateway {
         })?;
         let answer = Answer { server: Some(server.clone()), surface: Surface::Introduction, message };
         let cx = Context { now_ms: self.clock.now_ms() };
-        let released = snapshot.inspector.response(answer, None, &cx)?;
+        let released = snapshot.inspector.response(answer, None, Consent::Absent, &cx)?;
         self.note_findings(server, released.findings());
         Ok(())
     }

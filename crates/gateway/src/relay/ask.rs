@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use portcullis_core::{
-    Refusal, RefusalKind, Surface,
+    Consent, Refusal, RefusalKind, Surface,
     wire::{Era, Message, Method, RequestId, Response, message},
 };
 use tokio::sync::oneshot;
@@ -40,7 +40,7 @@ impl Asked {
 impl Relay {
     /// A legacy server's own request: passed to a legacy client, parked for a stateless one.
     pub(super) async fn server_request(&mut self, body: Bytes) -> Result<Step, Refusal> {
-        let message = self.inspected(body, Surface::ServerRequest)?;
+        let message = self.inspected(body, Surface::ServerRequest, Consent::Absent)?;
         let Message::Request(request) = message else { return Err(self.invalid("a request that is none")) };
         if !input::ASKABLE.contains(&request.method()) {
             self.decline(request.id(), "this request is not served").await?;

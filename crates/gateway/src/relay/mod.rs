@@ -8,7 +8,8 @@ use std::{collections::VecDeque, sync::Arc};
 use bytes::Bytes;
 use portcullis_audit::Ticket;
 use portcullis_core::{
-    Answer, BoxFuture, Context, Exchange, Item, Link, Outcome, Refusal, RefusalKind, Surface, UpstreamEvent,
+    Answer, BoxFuture, Consent, Context, Exchange, Item, Link, Outcome, Refusal, RefusalKind, Surface,
+    UpstreamEvent,
     wire::{Era, Message, Method, Notification, RequestId, Response, Version, message, meta::LogLevel},
 };
 use portcullis_inspect::{Form, Promised, ToolSchema};
@@ -148,7 +149,7 @@ impl Relay {
     }
 
     fn notification(&mut self, body: Bytes) -> Result<Step, Refusal> {
-        let message = self.inspected(body, Surface::Notification)?;
+        let message = self.inspected(body, Surface::Notification, Consent::Absent)?;
         let Message::Notification(notification) = &message else {
             return Err(self.invalid("a notification that is none"));
         };
@@ -187,7 +188,10 @@ impl Relay {
 
     async fn response(&mut self, body: Bytes) -> Result<Step, Refusal> {
         let surface = Surface::of_result(self.method);
-        let message = self.inspected(body, surface)?;
+        let message = match self.inspected(body.clone(), surface, Consent::Absent) {
+            Err(refusal) if refusal.question().is_some() => self.agreed_to(body, surface, refusal).await?,
+            inspected => inspected?,
+        };
         let Message::Response(response) = message else {
             return Err(self.invalid("a response that is none"));
         };
@@ -302,9 +306,8 @@ impl Relay {
     }
 
     /// The strict walk and every control over one message from the server.
-    fn inspected(&mut self, body: Bytes, surface: Surface) -> Result<Message, Refusal> {
-        let limits = &self.snapshot.inspector.limits().response;
-        let message = outbound::decode(body, limits).map_err(|e| self.invalid(&e))?;
+    fn inspected(&mut self, body: Bytes, surface: Surface, consent: Consent) -> Result<Message, Refusal> {
+        let message = self.decoded(body)?;
         let surface = match &message {
             Message::Response(response) if response.error().is_some() => Surface::Error,
             _ => surface,
@@ -313,11 +316,29 @@ impl Relay {
         let promised = promise.as_ref().map(|(schema, form)| self.promised(schema, *form));
         let answer = Answer { server: Some(self.server.name.clone()), surface, message };
         let cx = Context { now_ms: self.gateway.clock.now_ms() };
-        let released = self.snapshot.inspector.response(answer, promised, &cx)?;
+        let released = self.snapshot.inspector.response(answer, promised, consent, &cx)?;
         if let Some(ticket) = &mut self.ticket {
             ticket.inspected(released.controls(), released.findings());
         }
         Ok(released.into_message())
+    }
+
+    fn decoded(&self, body: Bytes) -> Result<Message, Refusal> {
+        outbound::decode(body, &self.snapshot.inspector.limits().response).map_err(|e| self.invalid(&e))
+    }
+
+    /// An answer that was refused unless a person agrees, if one does.
+    async fn agreed_to(
+        &mut self,
+        body: Bytes,
+        surface: Surface,
+        refusal: Refusal,
+    ) -> Result<Message, Refusal> {
+        let answer = self.decoded(body.clone())?;
+        let cx = Context { now_ms: self.gateway.clock.now_ms() };
+        let consent = self.gateway.consent_to_answer(&self.snapshot, &self.cleared, &answer, refusal, &cx);
+        consent.await?;
+        self.inspected(body, surface, Consent::Given)
     }
 
     /// The output schema of the tool that was called, or that began the task asked about, and how the message has

@@ -12,7 +12,7 @@ use std::{
 use futures_util::FutureExt as _;
 use parking_lot::Mutex;
 use portcullis_audit::{Digests, MemorySink, Recorder, RecorderOptions};
-use portcullis_core::{Channel, Clock, Digest, NoApprovals};
+use portcullis_core::{Approvals, Channel, Clock, Digest, NoApprovals};
 use portcullis_gateway::{Gateway, Server, Settings, Snapshot, outbound::Timing, views::View};
 use portcullis_identity::{AuthConfig, Authenticated, Authenticator, Head};
 use portcullis_inspect::{Inspector, InspectorOptions, pins::InMemory};
@@ -34,6 +34,8 @@ pub(crate) struct Plan {
     pub(crate) withhold: bool,
     /// Of every server.
     pub(crate) views: Vec<Arc<View>>,
+    pub(crate) inspection: InspectorOptions,
+    pub(crate) approvals: Arc<dyn Approvals>,
 }
 
 impl Default for Plan {
@@ -45,6 +47,8 @@ impl Default for Plan {
             timing: Timing { idle: Duration::from_secs(30), total: Duration::from_secs(90) },
             withhold: false,
             views: Vec::new(),
+            inspection: InspectorOptions::default(),
+            approvals: Arc::new(NoApprovals),
         }
     }
 }
@@ -136,9 +140,9 @@ fn snapshot(plan: &Plan, servers: Vec<Arc<Server>>, number: u64) -> Snapshot {
     Snapshot {
         authenticator: Authenticator::new(&AuthConfig::LoopbackUser),
         authoriser: Authoriser::new(policies, Options::default()).unwrap(),
-        inspector: Inspector::new(InspectorOptions::default()).unwrap(),
+        inspector: Inspector::new(plan.inspection.clone()).unwrap(),
         pins: Arc::new(InMemory::default()),
-        approvals: Arc::new(NoApprovals),
+        approvals: plan.approvals.clone(),
         servers: servers.into_iter().map(|server| (server.name.clone(), server)).collect(),
         settings: plan.settings.clone(),
         config_digest: Digest::of(&number.to_be_bytes()),

@@ -28,6 +28,7 @@
     reason = "test code"
 )]
 
+mod asking;
 mod belongings;
 mod channels;
 mod client;

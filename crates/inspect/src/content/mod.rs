@@ -22,7 +22,10 @@ use portcullis_core::{
 
 use self::part::Part;
 pub(crate) use self::{edit::Edits, part::editable};
-use crate::detect::{Action, Assessment, ContentPolicy, TextSurface, model};
+use crate::{
+    data::masked,
+    detect::{Action, Assessment, ContentPolicy, TextSurface, model},
+};
 
 /// The content control. What it looks at differs by subject, what it does about it does not.
 pub(crate) struct Content(pub(crate) ContentPolicy);
@@ -32,6 +35,8 @@ struct Found {
     action: Action,
     surface: &'static str,
     detail: String,
+    /// The text, if a person is asked about it.
+    shown: Option<String>,
 }
 
 /// How a subject is spoken of, and what can be done to it.
@@ -62,13 +67,16 @@ impl Content {
         let Some(worst) = found.iter().map(|found| found.action).max() else { return Verdict::Pass };
         let detail = found.iter().map(|found| found.detail.as_str()).collect::<Vec<_>>().join("; ");
         let finding = Finding { control: terms.control, detail: detail.into() };
+        let refusal = |finding: Finding| {
+            let refusal = Refusal::new(RefusalKind::Denied, terms.refusal).by(terms.control);
+            refusal.operator(finding.detail.into_owned())
+        };
         match worst {
-            Action::Refuse => Verdict::Refuse(
-                Refusal::new(RefusalKind::Denied, terms.refusal)
-                    .by(terms.control)
-                    .operator(finding.detail.into_owned()),
-            ),
-            Action::Ask => Verdict::Ask(finding),
+            Action::Refuse => Verdict::Refuse(refusal(finding)),
+            Action::Ask => {
+                let shown: Vec<&str> = found.iter().filter_map(|found| found.shown.as_deref()).collect();
+                Verdict::Ask(refusal(finding).unless_agreed_to(shown.join("\n\n")))
+            }
             Action::Pass => Verdict::Pass,
             Action::Note | Action::Label | Action::Neutralise => {
                 let labelled = found.iter().find(|found| found.action >= Action::Label);
@@ -110,12 +118,27 @@ impl Content {
         let (channel, surface) = (&terms.channel, part.surface.as_str());
         let (verdict, why) = (action.as_str(), said(assessment, part.surface));
         let detail = format!("{channel} at `{place}` as {surface}: {verdict}, {why}, {digest}");
+        let shown =
+            (action == Action::Ask).then(|| piece.map(|piece| excerpt(&piece.text)).unwrap_or_default());
         if action == Action::Neutralise {
             neutralise::neutralise(&self.0, part.surface, pieces, edits);
         }
-        Found { action, surface, detail }
+        Found { action, surface, detail, shown }
     }
 }
+
+/// As much of a text as a person reads: without secrets, and with whatever is hidden in it as escapes.
+fn excerpt(text: &str) -> String {
+    let masked = masked(text);
+    let mut shown: String = masked.chars().take(SHOWN).flat_map(char::escape_debug).collect();
+    if masked.chars().nth(SHOWN).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// Characters of a text that a person who is asked about it is shown.
+const SHOWN: usize = 2_000;
 
 /// Where to look: at what is hidden if something is, else at the window that reads as orders.
 fn place_of(assessment: &Assessment) -> Range<usize> {

@@ -38,7 +38,9 @@ fn filled(json: &str, text: &str) -> String {
 /// What comes out, and what was found; the refusal if there is one.
 fn answer(inspector: &Inspector, surface: Surface, json: &str) -> Result<(String, Vec<String>), String> {
     let answer = Answer { server: Some("srv".parse().unwrap()), surface, message: message(json) };
-    let released = inspector.response(answer, None, &CX).map_err(|refusal| refusal.detail().to_owned())?;
+    let released = inspector
+        .response(answer, None, Consent::Absent, &CX)
+        .map_err(|refusal| refusal.detail().to_owned())?;
     let found = released.findings().iter().map(|finding| finding.detail.to_string()).collect();
     Ok((String::from_utf8(released.message().bytes().to_vec()).unwrap(), found))
 }
@@ -171,7 +173,7 @@ fn what_is_done_is_what_the_policy_says() {
 fn own_answers_are_not_looked_at_again() {
     let answer =
         Answer { server: None, surface: Surface::Result, message: message(&filled(CHANNELS[0].1, ATTACK)) };
-    let released = inspector(ContentPolicy::default()).response(answer, None, &CX).unwrap();
+    let released = inspector(ContentPolicy::default()).response(answer, None, Consent::Absent, &CX).unwrap();
     assert!(released.findings().is_empty());
     let controls = released.controls();
     let run = controls.iter().find(|run| run.control == ControlId::Ti04).unwrap();
@@ -243,7 +245,8 @@ fn what_callers_send_is_recorded_and_goes_on() {
         }
     };
     for (text, expected) in [(BENIGN, 0), (ATTACK, 1), (HIDDEN, 1)] {
-        let Inspected::Cleared(cleared) = inspector.request(call(text), None, &CX).unwrap() else {
+        let Inspected::Cleared(cleared) = inspector.request(call(text), None, Consent::Absent, &CX).unwrap()
+        else {
             panic!("edited")
         };
         assert_eq!(cleared.findings().len(), expected, "{text}");

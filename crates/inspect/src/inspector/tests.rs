@@ -58,7 +58,7 @@ fn a_tool_call_needs_a_schema_and_arguments_that_fit_it() {
     let schema = ToolSchema::compile(br#"{"properties":{"n":{"type":"integer"}},"required":["n"]}"#).unwrap();
     let inspector = inspector();
     let Inspected::Cleared(cleared) =
-        inspector.request(tool_call(r#","arguments":{"n":1}"#), Some(&schema), &CX).unwrap()
+        inspector.request(tool_call(r#","arguments":{"n":1}"#), Some(&schema), Consent::Absent, &CX).unwrap()
     else {
         panic!("edited")
     };
@@ -73,13 +73,15 @@ fn a_tool_call_needs_a_schema_and_arguments_that_fit_it() {
     );
     assert_eq!(cleared.into_inner().request.method(), "tools/call");
 
-    let refusal = inspector.request(tool_call(r#","arguments":{"n":1}"#), None, &CX).unwrap_err();
+    let refusal =
+        inspector.request(tool_call(r#","arguments":{"n":1}"#), None, Consent::Absent, &CX).unwrap_err();
     assert_eq!((refusal.kind(), refusal.control()), (RefusalKind::InvalidParams, Some(ControlId::Ti02)));
 
     for (arguments, pointer) in
         [(r#","arguments":{"n":"SECRET"}"#, "/n"), ("", "/n"), (r#","arguments":["SECRET"]"#, "")]
     {
-        let refusal = inspector.request(tool_call(arguments), Some(&schema), &CX).unwrap_err();
+        let refusal =
+            inspector.request(tool_call(arguments), Some(&schema), Consent::Absent, &CX).unwrap_err();
         assert_eq!((refusal.kind(), refusal.control()), (RefusalKind::SchemaMismatch, Some(ControlId::Ti02)));
         let data: serde_json::Value = serde_json::from_slice(refusal.error_data().unwrap()).unwrap();
         assert_eq!(data.pointer("/faults/0/pointer").unwrap(), pointer, "{data}");
@@ -90,7 +92,9 @@ fn a_tool_call_needs_a_schema_and_arguments_that_fit_it() {
 #[test]
 fn other_requests_have_no_schema_and_the_record_says_so() {
     let ping = call(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#);
-    let Inspected::Cleared(cleared) = inspector().request(ping, None, &CX).unwrap() else { panic!("edited") };
+    let Inspected::Cleared(cleared) = inspector().request(ping, None, Consent::Absent, &CX).unwrap() else {
+        panic!("edited")
+    };
     assert_eq!(
         states(&cleared.controls()),
         [
@@ -121,7 +125,12 @@ fn an_answer_has_to_be_of_its_channel_s_kind() {
             for server in [None, Some("srv".parse().unwrap())] {
                 let expected =
                     if server.is_some() { RefusalKind::UpstreamInvalid } else { RefusalKind::Internal };
-                match inspector.response(Answer { server, surface, message: message(json) }, None, &CX) {
+                match inspector.response(
+                    Answer { server, surface, message: message(json) },
+                    None,
+                    Consent::Absent,
+                    &CX,
+                ) {
                     Ok(released) => {
                         assert!(fitting.contains(&json), "{surface:?} {json}");
                         assert_eq!(
@@ -188,7 +197,7 @@ fn definitions_are_compiled_as_the_options_say() {
     for (inspector, accepted) in [(inspector(), false), (Inspector::new(options).unwrap(), true)] {
         let admitted = inspector.definition(tool(), &CX).unwrap();
         assert_eq!(
-            inspector.request(tool_call(call), admitted.schema().map(|s| &**s), &CX).is_ok(),
+            inspector.request(tool_call(call), admitted.schema().map(|s| &**s), Consent::Absent, &CX).is_ok(),
             accepted
         );
     }
@@ -204,7 +213,7 @@ fn checked_result(options: InspectorOptions, required: bool, result: &str) -> Re
     let promised = Promised { schema, required, form: Form::Response { typed: required, as_task: required } };
     let message = message(&format!(r#"{{"jsonrpc":"2.0","id":1,"result":{result}}}"#));
     let answer = Answer { server: Some("srv".parse().unwrap()), surface: Surface::Result, message };
-    inspector.response(answer, Some(promised), &CX)
+    inspector.response(answer, Some(promised), Consent::Absent, &CX)
 }
 
 #[test]
@@ -249,7 +258,7 @@ fn results_keep_what_their_tool_has_promised() {
         let answer = Answer { server: Some("srv".parse().unwrap()), surface: Surface::Result, message };
         let promised =
             Promised { schema, required: true, form: Form::Response { typed: false, as_task: false } };
-        assert!(inspector.response(answer, Some(promised), &CX).is_err(), "{result}");
+        assert!(inspector.response(answer, Some(promised), Consent::Absent, &CX).is_err(), "{result}");
     }
     assert!(checked_result(InspectorOptions::default(), false, r#"{"structuredContent":1}"#).is_err());
 }
@@ -333,7 +342,9 @@ fn ping() -> Call {
 #[test]
 fn notes_travel_with_the_proof() {
     let inspector = with_call_control(Stage::Check(|_| Box::new(Says(|| Verdict::Pass))));
-    let Inspected::Cleared(cleared) = inspector.request(ping(), None, &CX).unwrap() else { panic!("edited") };
+    let Inspected::Cleared(cleared) = inspector.request(ping(), None, Consent::Absent, &CX).unwrap() else {
+        panic!("edited")
+    };
     assert_eq!(cleared.findings(), [finding()]);
 }
 
@@ -342,18 +353,28 @@ fn an_edit_gives_the_call_back_without_proof() {
     let inspector = with_call_control(Stage::Check(|_| {
         Box::new(Says(|| Verdict::Edit(Bytes::from_static(b"{}"), finding())))
     }));
-    let Inspected::Edited(call, bytes, _) = inspector.request(ping(), None, &CX).unwrap() else {
+    let Inspected::Edited(call, bytes, _) = inspector.request(ping(), None, Consent::Absent, &CX).unwrap()
+    else {
         panic!("cleared")
     };
     assert_eq!((call.request.method(), bytes.as_ref()), ("ping", &b"{}"[..]));
 }
 
 #[test]
-fn a_question_is_a_refusal_while_nobody_can_be_asked() {
-    let inspector = with_call_control(Stage::Check(|_| Box::new(Says(|| Verdict::Ask(finding())))));
-    let refusal = inspector.request(ping(), None, &CX).unwrap_err();
-    assert_eq!((refusal.kind(), refusal.control()), (RefusalKind::Denied, Some(ControlId::Ti03)));
-    assert!(refusal.detail().contains("seen"));
+fn a_question_is_a_refusal_until_a_person_agrees() {
+    let asks =
+        || Verdict::Ask(Refusal::new(RefusalKind::Denied, "no").operator("seen").unless_agreed_to("text"));
+    let inspector = with_call_control(Stage::Check(|_| Box::new(Says(asks))));
+    let Inspected::Asked(call, refusal) = inspector.request(ping(), None, Consent::Absent, &CX).unwrap()
+    else {
+        panic!("nobody was asked")
+    };
+    assert_eq!((call.request.method(), refusal.question()), ("ping", Some("text")));
+    let Inspected::Cleared(cleared) = inspector.request(call, None, Consent::Given, &CX).unwrap() else {
+        panic!("not cleared")
+    };
+    let details: Vec<_> = cleared.findings().iter().map(|finding| finding.detail.as_ref()).collect();
+    assert!(details.contains(&"a person agreed: seen"), "{details:?}");
 }
 
 #[test]
@@ -361,7 +382,7 @@ fn a_refusal_ends_the_table() {
     let inspector = with_call_control(Stage::Check(|_| {
         Box::new(Says(|| Verdict::Refuse(Refusal::new(RefusalKind::Denied, "no"))))
     }));
-    assert_eq!(inspector.request(ping(), None, &CX).unwrap_err().public(), "no");
+    assert_eq!(inspector.request(ping(), None, Consent::Absent, &CX).unwrap_err().public(), "no");
 }
 
 /// Replaces every result but its own.
@@ -393,19 +414,25 @@ fn an_edited_answer_is_inspected_again_from_the_first_control() {
         message: message(r#"{"jsonrpc":"2.0","id":1,"result":{"text":"bad"}}"#),
     };
     let released = with(Stage::Check(|_| Box::new(Rewrites(br#"{"jsonrpc":"2.0","id":1,"result":{}}"#))));
-    let released = released.response(answer(), None, &CX).unwrap();
+    let released = released.response(answer(), None, Consent::Absent, &CX).unwrap();
     assert_eq!(released.message().bytes().as_ref(), br#"{"jsonrpc":"2.0","id":1,"result":{}}"#);
     assert_eq!(released.findings(), [finding()]);
 
     let breaks = with(Stage::Check(|_| Box::new(Rewrites(b"{"))));
-    assert_eq!(breaks.response(answer(), None, &CX).unwrap_err().kind(), RefusalKind::Internal);
+    assert_eq!(
+        breaks.response(answer(), None, Consent::Absent, &CX).unwrap_err().kind(),
+        RefusalKind::Internal
+    );
 
     let never_done = with(Stage::Check(|_| {
         Box::new(Says(|| {
             Verdict::Edit(Bytes::from_static(br#"{"jsonrpc":"2.0","id":1,"result":{}}"#), finding())
         }))
     }));
-    assert_eq!(never_done.response(answer(), None, &CX).unwrap_err().kind(), RefusalKind::Internal);
+    assert_eq!(
+        never_done.response(answer(), None, Consent::Absent, &CX).unwrap_err().kind(),
+        RefusalKind::Internal
+    );
 }
 
 /// Nothing is done on any surface.
@@ -428,7 +455,8 @@ fn what_is_switched_off_says_so() {
         (InspectorOptions { content, data: no_data, ..Default::default() }, RunState::Skipped),
     ] {
         let inspector = Inspector::new(options).unwrap();
-        let Inspected::Cleared(cleared) = inspector.request(ping(), None, &CX).unwrap() else {
+        let Inspected::Cleared(cleared) = inspector.request(ping(), None, Consent::Absent, &CX).unwrap()
+        else {
             panic!("edited")
         };
         let text = cleared.controls().iter().find(|run| run.control == ControlId::Ti03).cloned().unwrap();
