@@ -5,7 +5,7 @@ use std::{net::IpAddr, sync::Arc};
 use portcullis_wire::{Request, Version};
 use serde::Serialize;
 
-use crate::{Caller, Digest, ServerName};
+use crate::{Caller, Digest, Secret, ServerName};
 
 /// How the request reached the gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -108,6 +108,24 @@ pub struct Call {
     pub request: Request,
     /// What it is about.
     pub target: Target,
+    /// What was put back into the request where the caller had written words for it.
+    pub put_back: Option<Arc<PutBack>>,
+}
+
+/// Values that a request holds in place of the words that a caller knows them by.
+#[derive(Clone, Debug)]
+pub struct PutBack {
+    /// The request as the caller wrote it: what people and records may see.
+    pub as_written: Request,
+    /// The values.
+    pub values: Vec<Secret>,
+}
+
+impl Call {
+    /// The request as the caller wrote it.
+    pub fn as_written(&self) -> &Request {
+        self.put_back.as_ref().map_or(&self.request, |it| &it.as_written)
+    }
 }
 
 impl AsRef<Call> for Call {

@@ -1,10 +1,11 @@
 //! The seam: one control, one question, one verdict.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
+use bytes::Bytes;
 use serde::Serialize;
 
-use crate::{ControlId, Refusal};
+use crate::{ControlId, Refusal, Secret};
 
 /// What a control may look at besides its subject. Deliberately small: no clock of its own, no I/O.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +32,26 @@ pub enum Consent {
     Given,
 }
 
+/// What a control makes of its subject.
+#[derive(Debug)]
+pub struct Edit {
+    /// In place of the subject's.
+    pub bytes: Bytes,
+    /// Why.
+    pub finding: Finding,
+    /// What was taken out and can be put back.
+    pub kept: Vec<Kept>,
+}
+
+/// Something that was taken out of an answer, and what stands in its place.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// In its place. It says what kind of thing it is, and nothing else.
+    pub word: Arc<str>,
+    /// What was there.
+    pub value: Secret,
+}
+
 /// What a control says about its subject.
 #[derive(Debug)]
 pub enum Verdict {
@@ -38,8 +59,8 @@ pub enum Verdict {
     Pass,
     /// Proceed, and record this.
     Note(Finding),
-    /// Proceed with these bytes in place of the subject's; the edited call is authorised once more.
-    Edit(bytes::Bytes, Finding),
+    /// Proceed with other bytes in place of the subject's; the edited call is authorised once more.
+    Edit(Edit),
     /// Stop here, unless a person agrees to the refusal's question.
     Ask(Refusal),
     /// Stop here.

@@ -31,12 +31,12 @@ mod stop;
 
 pub use answer::{Answer, Surface};
 pub use approvals::{Approval, Approvals, Asked, NoApprovals};
-pub use call::{Call, Channel, Item, ListKind, Target};
+pub use call::{Call, Channel, Item, ListKind, PutBack, Target};
 pub use caller::{AuthMethod, Caller, Grant, Principal, PrincipalKind};
 pub use client_message::ClientMessage;
 pub use clock::{Clock, FakeClock, SystemClock};
 pub use commitment::Commitment;
-pub use control::{Consent, Context, Control, Finding, Verdict};
+pub use control::{Consent, Context, Control, Edit, Finding, Kept, Verdict};
 pub use control_id::ControlId;
 pub use control_runs::{ControlRun, ControlRuns, RunState};
 pub use definition::{Definition, DefinitionFault};

@@ -109,7 +109,7 @@ impl Gateway {
 
 fn asked(resolved: &Resolved, why: &str) -> Asked {
     let call = &resolved.call;
-    let arguments = call.request.params().and_then(|params| params.get("arguments")).map(Node::raw);
+    let arguments = call.as_written().params().and_then(|params| params.get("arguments")).map(Node::raw);
     Asked {
         principal: call.caller.principal.id.to_string(),
         server: call.target.server.as_ref().map(ToString::to_string).unwrap_or_default(),

@@ -25,6 +25,7 @@ use crate::{
     stops::Stops,
     tasks::Tasks,
     trail::{self, Trail},
+    vault::Vault,
     watch,
 };
 
@@ -46,6 +47,7 @@ pub struct Gateway {
     pub(crate) seals: Seals,
     /// Whose tasks are.
     pub(crate) tasks: Tasks,
+    pub(crate) vault: Vault,
     /// What the admin listener shows.
     pub metrics: Metrics,
     changes: Sender<()>,
@@ -64,6 +66,7 @@ impl Gateway {
             stops: Arc::default(),
             seals: Seals::default(),
             tasks: Tasks::default(),
+            vault: Vault::default(),
             metrics: Metrics::default(),
             changes: Sender::default(),
         })
@@ -87,6 +90,7 @@ impl Gateway {
         }
         self.parked.release(|owner| next.authenticator.stands(owner).is_err());
         self.tasks.release(|owner| next.authenticator.stands(owner).is_err());
+        self.vault.release(|owner| next.authenticator.stands(owner).is_err());
         for server in next.servers.values() {
             server.upstream.end_links_of(&|on_behalf| next.authenticator.has_revoked(on_behalf));
         }
@@ -135,6 +139,7 @@ impl Gateway {
         self.parked.sweep(now_ms);
         self.conversations.sweep(now_ms);
         self.tasks.sweep(now_ms);
+        self.vault.sweep(now_ms);
     }
 
     /// Ends a session and the links that were made for it.

@@ -26,6 +26,7 @@ pub mod metrics;
 pub mod offered;
 pub mod outbound;
 mod outflow;
+mod owner;
 mod prefix;
 mod relay;
 pub mod reply;
@@ -44,6 +45,7 @@ mod trace;
 mod trail;
 pub mod translate;
 pub mod upstream;
+mod vault;
 pub mod views;
 mod watch;
 

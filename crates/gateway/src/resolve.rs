@@ -109,6 +109,7 @@ impl Gateway {
             version: client.version,
             request,
             target,
+            put_back: None,
         };
         let admission = self.stops.admit(&call.caller, &call.target)?;
         Ok(Box::new(Resolved { call, client, route, admission, carried: None }))

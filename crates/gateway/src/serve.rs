@@ -62,6 +62,11 @@ impl Gateway {
         let mut inflight = begin(&inbound, &request)?;
         let (mut findings, mut is_edited) = (Vec::new(), false);
         let mut resolved = self.resolve(snapshot, &inbound, request, cx.now_ms).await?;
+        if let Some((filled, put_back, finding)) = self.vault.put_back(&resolved, cx.now_ms)? {
+            resolved = self.resolve(snapshot, &inbound, filled, cx.now_ms).await?;
+            resolved.call.put_back = Some(put_back);
+            findings.push(finding);
+        }
         loop {
             trail.resolved(&resolved);
             resolved.carried = trail.carried();
@@ -83,11 +88,12 @@ impl Gateway {
                         trail.allowed(&self.audit, snapshot, policies, cleared.controls(), &findings);
                     return self.go_ahead(snapshot, cleared, record, inflight.take(), cx).await;
                 }
-                portcullis_inspect::Inspected::Edited(_, bytes, finding) if !is_edited => {
+                portcullis_inspect::Inspected::Edited(before, bytes, finding) if !is_edited => {
                     is_edited = true;
                     findings.push(finding);
                     let next = edited(bytes, snapshot)?;
                     resolved = self.resolve(snapshot, &inbound, next, cx.now_ms).await?;
+                    resolved.call.put_back = before.call.put_back.clone();
                 }
                 portcullis_inspect::Inspected::Edited(..) => return Err(edited_twice()),
                 portcullis_inspect::Inspected::Asked(_, refusal) => return Err(refusal),

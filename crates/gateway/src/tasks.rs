@@ -12,13 +12,13 @@ use std::{
 use bytes::Bytes;
 use parking_lot::Mutex;
 use portcullis_core::{
-    Caller, ControlId, Principal, Refusal, RefusalKind, ServerName,
+    Caller, ControlId, Refusal, RefusalKind, ServerName,
     wire::{Document, Message, Method, Node, Notification, Patch, Response, json::Kind},
 };
 
 use portcullis_inspect::{Form, Promised, ToolSchema};
 
-use crate::{outbound, resolve::Resolved};
+use crate::{outbound, owner::Owner, resolve::Resolved};
 
 /// Tasks remembered at a time.
 const MOST: usize = 100_000;
@@ -28,23 +28,6 @@ const MOST_OF_ONE: usize = 1_000;
 const LOOK_EVERY_MS: u64 = 60 * 1000;
 /// A task is forgotten when nobody has used it for a day.
 const LASTING_MS: u64 = 24 * 60 * 60 * 1000;
-
-/// Who may use a task: with whichever scopes, since policy decides over each use.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Owner {
-    principal: Principal,
-    actor: Option<Principal>,
-    tenant: Option<Arc<str>>,
-    client: Option<(Arc<str>, Option<Arc<str>>)>,
-}
-
-impl Owner {
-    fn of(caller: &Caller) -> Self {
-        let client = caller.grant.as_deref().map(|grant| (grant.issuer.clone(), grant.client.clone()));
-        let Caller { principal, actor, tenant, .. } = caller.clone();
-        Self { principal, actor, tenant, client }
-    }
-}
 
 #[derive(Debug)]
 struct Owned {

@@ -6,7 +6,8 @@ use std::{hint::black_box, time::Instant};
 
 use bytes::Bytes;
 use portcullis_core::{
-    Answer, AuthMethod, Call, Caller, Channel, Context, Item, Principal, PrincipalKind, Surface, Target,
+    Answer, AuthMethod, Call, Caller, Channel, Consent, Context, Item, Principal, PrincipalKind, Surface,
+    Target,
     wire::{Message, Request, Version, decode_one},
 };
 use portcullis_inspect::{
@@ -40,6 +41,7 @@ fn call(request: Request) -> Call {
         version: Version::LATEST,
         request,
         target: Target { server: None, item: Item::Tool("t".into()), definition: None },
+        put_back: None,
     }
 }
 
@@ -61,7 +63,9 @@ fn requests(inspector: &Inspector, schema: &ToolSchema) {
         let times = 200_000 / (200 + u32::try_from(content).unwrap());
         measure(&format!("request(), {name} arguments"), times, || {
             let subject = held.take().unwrap();
-            let Ok(Inspected::Cleared(cleared)) = inspector.request(subject, Some(schema), &CX) else {
+            let Ok(Inspected::Cleared(cleared)) =
+                inspector.request(subject, Some(schema), Consent::Absent, &CX)
+            else {
                 panic!("refused")
             };
             held = Some(black_box(cleared).into_inner());
@@ -86,14 +90,15 @@ fn responses(inspector: &Inspector) {
         measure(&label, 2, || {
             let message = decode_one(raw.clone(), &limits).unwrap();
             let answer = Answer { server: None, surface: Surface::Result, message };
-            black_box(inspector.response(answer, None, &CX).unwrap());
+            black_box(inspector.response(answer, None, Consent::Absent, &CX).unwrap());
         });
     }
     let small = Bytes::from_static(br#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#);
     let mut held = Some(decode_one(small, &limits).unwrap());
     measure("response() without the decode", 10_000, || {
         let answer = Answer { server: None, surface: Surface::Result, message: held.take().unwrap() };
-        held = Some(black_box(inspector.response(answer, None, &CX).unwrap()).into_message());
+        held =
+            Some(black_box(inspector.response(answer, None, Consent::Absent, &CX).unwrap()).into_message());
     });
 }
 
@@ -121,7 +126,10 @@ fn texts(inspector: &Inspector, off: &Inspector) {
                         surface: Surface::Result,
                         message: held.take().unwrap(),
                     };
-                    held = Some(black_box(inspector.response(answer, None, &CX).unwrap()).into_message());
+                    held = Some(
+                        black_box(inspector.response(answer, None, Consent::Absent, &CX).unwrap())
+                            .into_message(),
+                    );
                 });
             }
         }

@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use portcullis_core::{
-    Answer, Call, Canonical, ClientMessage, Consent, Context, ControlId, Definition, Digest, Finding,
-    ListKind, Refusal, RefusalKind,
+    Answer, Call, Canonical, ClientMessage, Consent, Context, ControlId, Definition, Digest, Edit, Finding,
+    Kept, ListKind, Refusal, RefusalKind,
     wire::{Limits, Message, Method, message::decode_one},
 };
 
@@ -141,7 +141,7 @@ impl Inspector {
                 let has = Has { schema: calls_tool, server: true };
                 Ok(Inspected::Cleared(Cleared::new(subject, self.calls.runs(has), findings)))
             }
-            Ok(Passed::Edited(_, bytes, finding)) => Ok(Inspected::Edited(subject, bytes, finding)),
+            Ok(Passed::Edited(_, edit)) => Ok(Inspected::Edited(subject, edit.bytes, edit.finding)),
             Err(refusal) if refusal.question().is_some() => Ok(Inspected::Asked(subject, refusal)),
             Err(refusal) => Err(refusal),
         }
@@ -165,8 +165,8 @@ impl Inspector {
         let by_tool = |answer: &Answer, edited| check_result(answer, promised, edited).map(|()| None);
         let put = |answer: &mut Answer, message| answer.message = message;
         let terms = Terms { cx, consent, limits: &self.options.limits.response };
-        let (answer, noted) = settle(&self.answers, answer, &terms, by_tool, put)?;
-        Ok(Released::new(answer, self.answers.runs(has), noted))
+        let (answer, made) = settle(&self.answers, answer, &terms, by_tool, put)?;
+        Ok(Released::new(answer, self.answers.runs(has), made.noted, made.kept))
     }
 
     /// Inspects what a client says that is no request.
@@ -177,8 +177,8 @@ impl Inspector {
         let has = Has { schema: false, server: true };
         let put = |subject: &mut ClientMessage, message| subject.message = message;
         let terms = Terms { cx, consent: Consent::Absent, limits: &self.options.limits.request };
-        let (subject, noted) = settle(&self.client_messages, subject, &terms, |_, _| Ok(None), put)?;
-        Ok(ClearedMessage::new(subject.message, self.client_messages.runs(has), noted))
+        let (subject, made) = settle(&self.client_messages, subject, &terms, |_, _| Ok(None), put)?;
+        Ok(ClearedMessage::new(subject.message, self.client_messages.runs(has), made.noted))
     }
 
     /// Inspects a definition and compiles a tool's schemas.
@@ -195,7 +195,9 @@ impl Inspector {
         })?;
         match passed {
             Passed::Unchanged(findings) => Ok(Admitted { definition, schemas, findings }),
-            Passed::Edited(_, _, finding) => Err(defect(&format!("{} edited a definition", finding.control))),
+            Passed::Edited(_, Edit { finding, .. }) => {
+                Err(defect(&format!("{} edited a definition", finding.control)))
+            }
         }
     }
 
@@ -228,6 +230,13 @@ struct Terms<'t> {
     limits: &'t Limits,
 }
 
+/// What was made of a message.
+#[derive(Default)]
+struct Made {
+    noted: Vec<Finding>,
+    kept: Vec<Kept>,
+}
+
 /// Runs a table until nothing is left to change. `by_tool` is told whether anything has been; `put` takes what a control
 /// wrote in place of a message.
 fn settle<S>(
@@ -236,25 +245,26 @@ fn settle<S>(
     terms: &Terms<'_>,
     by_tool: impl Fn(&S, bool) -> Result<Option<Finding>, Refusal>,
     put: impl Fn(&mut S, Message),
-) -> Result<(S, Vec<Finding>), Refusal> {
-    let (mut rows, mut noted) = (Vec::new(), Vec::new());
+) -> Result<(S, Made), Refusal> {
+    let (mut rows, mut made) = (Vec::new(), Made::default());
     loop {
         let by_tool = |_, subject: &S| by_tool(subject, !rows.is_empty());
         match table.run(&subject, terms.cx, terms.consent, &rows, by_tool)? {
             Passed::Unchanged(findings) => {
-                noted.extend(findings);
-                return Ok((subject, noted));
+                made.noted.extend(findings);
+                return Ok((subject, made));
             }
             // An edit that does not satisfy its own control would go round for ever.
-            Passed::Edited(row, _, finding) if rows.contains(&row) => {
+            Passed::Edited(row, Edit { finding, .. }) if rows.contains(&row) => {
                 return Err(defect(&format!("{} edited its own edit", finding.control)));
             }
-            Passed::Edited(row, bytes, finding) => {
+            Passed::Edited(row, Edit { bytes, finding, kept }) => {
                 let message = decode_one(bytes, &edited_limits(terms.limits))
                     .map_err(|error| defect(&format!("{} broke a message: {error}", finding.control)))?;
                 put(&mut subject, message);
                 rows.push(row);
-                noted.push(finding);
+                made.noted.push(finding);
+                made.kept.extend(kept);
             }
         }
     }

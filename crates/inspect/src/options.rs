@@ -3,7 +3,7 @@
 use portcullis_core::{ControlId, wire::Limits};
 
 use crate::{
-    data::{Canaries, DataPolicy},
+    data::{Canaries, DataPolicy, TokenKey},
     detect::ContentPolicy,
     schema::{Misfits, SchemaLimits, Undeclared},
     targets::TargetPolicy,
@@ -56,6 +56,8 @@ pub struct InspectorOptions {
     pub data: DataPolicy,
     /// Words that nobody has a reason to send.
     pub canaries: Canaries,
+    /// What the words for tokenised values are made with; without, such values are redacted.
+    pub token_key: Option<TokenKey>,
 }
 
 /// Required controls that this build does not have.

@@ -1,6 +1,6 @@
 //! The proof that an answer has been inspected.
 
-use portcullis_core::{Answer, ControlRuns, Finding, ServerName, Surface, wire::Message};
+use portcullis_core::{Answer, ControlRuns, Finding, Kept, ServerName, Surface, wire::Message};
 
 /// An answer that passed every control: the only way to bytes for the caller.
 ///
@@ -9,7 +9,7 @@ use portcullis_core::{Answer, ControlRuns, Finding, ServerName, Surface, wire::M
 ///
 /// ```compile_fail,E0451
 /// fn forge(answer: portcullis_core::Answer) -> portcullis_inspect::Released {
-///     portcullis_inspect::Released { answer, controls: Default::default(), findings: Vec::new() }
+///     portcullis_inspect::Released { answer, controls: Default::default(), findings: Vec::new(), kept: Vec::new() }
 /// }
 /// ```
 ///
@@ -25,11 +25,17 @@ pub struct Released {
     answer: Answer,
     controls: ControlRuns,
     findings: Vec<Finding>,
+    kept: Vec<Kept>,
 }
 
 impl Released {
-    pub(crate) fn new(answer: Answer, controls: ControlRuns, findings: Vec<Finding>) -> Self {
-        Self { answer, controls, findings }
+    pub(crate) fn new(
+        answer: Answer,
+        controls: ControlRuns,
+        findings: Vec<Finding>,
+        kept: Vec<Kept>,
+    ) -> Self {
+        Self { answer, controls, findings, kept }
     }
 
     /// The message.
@@ -60,5 +66,10 @@ impl Released {
     /// What the controls noticed without objecting.
     pub fn findings(&self) -> &[Finding] {
         &self.findings
+    }
+
+    /// What was taken out of it and can be put back.
+    pub fn take_kept(&mut self) -> Vec<Kept> {
+        std::mem::take(&mut self.kept)
     }
 }

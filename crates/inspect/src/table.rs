@@ -1,9 +1,7 @@
 //! Tables of controls: as declared, as built, and run.
 
-use bytes::Bytes;
-
 use portcullis_core::{
-    Consent, Context, Control, ControlId, ControlRun, ControlRuns, Finding, Refusal, RunState, Verdict,
+    Consent, Context, Control, ControlId, ControlRun, ControlRuns, Edit, Finding, Refusal, RunState, Verdict,
 };
 
 use crate::options::InspectorOptions;
@@ -111,8 +109,8 @@ enum Step<S> {
 pub(crate) enum Passed {
     /// Nothing to change.
     Unchanged(Vec<Finding>),
-    /// The control of this row wants these bytes instead. The controls after it have not run.
-    Edited(usize, Bytes, Finding),
+    /// The control of this row wants other bytes instead. The controls after it have not run.
+    Edited(usize, Edit),
 }
 
 impl<S> Table<S> {
@@ -162,7 +160,7 @@ impl<S> Table<S> {
                 Verdict::Pass => {}
                 Verdict::Note(_) if edited.contains(&row) => {}
                 Verdict::Note(finding) => findings.push(finding),
-                Verdict::Edit(bytes, finding) => return Ok(Passed::Edited(row, bytes, finding)),
+                Verdict::Edit(edit) => return Ok(Passed::Edited(row, edit)),
                 Verdict::Ask(refusal) if consent == Consent::Given => findings.push(agreed(*id, &refusal)),
                 Verdict::Ask(refusal) => return Err(refusal),
                 Verdict::Refuse(refusal) => return Err(refusal),

@@ -86,6 +86,7 @@ fn call(tool: &str, arguments: &str) -> Call {
         version: Version::LATEST,
         request,
         target: Target { server: "s0".parse().ok(), item: Item::Tool(tool.into()), definition: None },
+        put_back: None,
     }
 }
 

@@ -79,6 +79,7 @@ impl Parts {
             version: self.version,
             request,
             target: Target { server: self.server, item: self.item, definition: None },
+            put_back: None,
         })
     }
 }

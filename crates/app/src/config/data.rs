@@ -15,7 +15,8 @@ use super::{
 
 settings! {
     /// What is done about secrets and personal data, by class and direction. `note` records what was found and
-    /// where, never the value; `redact` also puts a word for what it was in its place; `refuse` stops the message.
+    /// where, never the value; `redact` also puts a word for what it was in its place; `tokenise` puts one there that the
+    /// gateway puts the value back for when its caller sends it to the server it came from; `refuse` stops the message.
     /// `danger_pass` does nothing. What is left out keeps its default. The classes are in `docs/content.md`.
     pub(crate) struct DataSection {
         /// What is done about data in what callers send.
@@ -75,13 +76,34 @@ const WORDS: [(&str, DataAction); 4] = [
     ("refuse", DataAction::Refuse),
 ];
 
+/// What callers send is theirs to have back.
+const WORDS_OF_RESULTS: [(&str, DataAction); 5] = {
+    let [pass, note, redact, refuse] = WORDS;
+    [pass, note, ("tokenise", DataAction::Tokenise), redact, refuse]
+};
+
+impl Direction {
+    fn words(self) -> &'static [(&'static str, DataAction)] {
+        match self {
+            Self::Requests => &WORDS,
+            Self::Results => &WORDS_OF_RESULTS,
+        }
+    }
+}
+
+impl Actions {
+    fn spelled(&self) -> Vec<&'static str> {
+        self.0.words().iter().map(|(word, _)| *word).collect()
+    }
+}
+
 impl Describe for Actions {
     fn phrase(&self) -> String {
-        phrase(&names(), &WORDS.map(|(word, _)| word))
+        phrase(&names(), &self.spelled())
     }
 
     fn schema(&self) -> Json {
-        schema(&names(), &WORDS.map(|(word, _)| word))
+        schema(&names(), &self.spelled())
     }
 }
 
@@ -94,7 +116,7 @@ impl Kind for Actions {
             Direction::Requests => own.requests,
             Direction::Results => own.results,
         };
-        let read = read_table(self, node, &names(), &WORDS)?;
+        let read = read_table(self, node, &names(), self.0.words())?;
         let given = read.into_iter().filter_map(|(slot, action)| Some((*DataClass::ALL.get(slot)?, action)));
         Ok(given.fold(row, |row, (class, action)| row.with(class, action)))
     }
@@ -138,6 +160,10 @@ mod tests {
             ("[content]\ndata = 7", "write `[content.data]`"),
             ("[content.data]\nresult = {}", "did you mean `results`?"),
             ("[content.data.results]\ntokens = \"note\"", "did you mean `token`?"),
+            (
+                "[content.data.requests]\ntoken = \"tokenise\"",
+                "write one of danger_pass, note, redact, refuse",
+            ),
             ("[content.data.requests]\ntoken = \"ask\"", "write one of danger_pass, note, redact, refuse"),
         ] {
             let said = load(text).unwrap_err();

@@ -1,16 +1,19 @@
 //! From a deployment to a snapshot. A reload builds the next one, keeping the servers it does not change.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+};
 
 use portcullis_audit::{Fsync, JsonLinesOptions, Recorder};
-use portcullis_core::{Clock, ControlId, Digest, Launcher, Pins, wire};
+use portcullis_core::{Clock, ControlId, Digest, Launcher, Pins, Secret, wire};
 use portcullis_gateway::{
     FetchLimits, Server, SessionLimits, Settings, Snapshot,
     outbound::Timing,
     upstream::{Endpoint, HttpMode, Observer, Program, Server as UpstreamServer, ServerConfig, Transport},
 };
 use portcullis_identity::{Authenticator, Credential};
-use portcullis_inspect::{Inspector, InspectorOptions, MessageLimits, Misfits, Undeclared};
+use portcullis_inspect::{Inspector, InspectorOptions, MessageLimits, Misfits, Undeclared, data::TokenKey};
 use portcullis_policy::{Authoriser, Options};
 
 use crate::{
@@ -126,10 +129,22 @@ fn inspector_options(deployment: &Deployment) -> InspectorOptions {
         content: config.content,
         data: config.data.policy,
         canaries: deployment.canaries.clone(),
+        token_key: token_key(),
         undeclared: if danger_accept_undeclared { Undeclared::Accept } else { Undeclared::Refuse },
         misfits: if danger_accept_misfits { Misfits::Accept } else { Misfits::Refuse },
         ..InspectorOptions::default()
     }
+}
+
+/// The same for as long as the process runs, so that a reload changes no word. Without randomness there is none.
+fn token_key() -> Option<TokenKey> {
+    static KEY: OnceLock<Option<TokenKey>> = OnceLock::new();
+    let made = || {
+        let mut bytes = vec![0; 32];
+        getrandom::fill(&mut bytes).ok()?;
+        Some(TokenKey::new(Secret::new(bytes)))
+    };
+    KEY.get_or_init(made).clone()
 }
 
 /// Settings of other sections that decide what of a server's lists is offered, and how.

@@ -105,6 +105,7 @@ fn call(size: usize) -> Call {
         version: Version::LATEST,
         request: request(size),
         target: Target { server: Some(server()), item: Item::Tool("echo".into()), definition: None },
+        put_back: None,
     }
 }
 

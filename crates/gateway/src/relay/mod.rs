@@ -316,7 +316,8 @@ impl Relay {
         let promised = promise.as_ref().map(|(schema, form)| self.promised(schema, *form));
         let answer = Answer { server: Some(self.server.name.clone()), surface, message };
         let cx = Context { now_ms: self.gateway.clock.now_ms() };
-        let released = self.snapshot.inspector.response(answer, promised, consent, &cx)?;
+        let mut released = self.snapshot.inspector.response(answer, promised, consent, &cx)?;
+        self.gateway.vault.keep(&self.cleared, released.take_kept(), cx.now_ms);
         if let Some(ticket) = &mut self.ticket {
             ticket.inspected(released.controls(), released.findings());
         }

@@ -38,6 +38,7 @@ mod leaks;
 mod ownership;
 mod promises;
 mod sim;
+mod tokens;
 mod transcript;
 mod views;
 

@@ -16,7 +16,7 @@ pub(crate) mod pointer;
 use std::{borrow::Cow, ops::Range};
 
 use portcullis_core::{
-    Answer, Call, ClientMessage, Context, Control, ControlId, Definition, Digest, Finding, Refusal,
+    Answer, Call, ClientMessage, Context, Control, ControlId, Definition, Digest, Edit, Finding, Refusal,
     RefusalKind, Verdict, wire::Document,
 };
 
@@ -84,7 +84,7 @@ impl Content {
                     edits.mark(document, found.surface);
                 }
                 match edits.apply(document) {
-                    Some(bytes) => Verdict::Edit(bytes, finding),
+                    Some(bytes) => Verdict::Edit(Edit { bytes, finding, kept: Vec::new() }),
                     None => Verdict::Note(finding),
                 }
             }

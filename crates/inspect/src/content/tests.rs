@@ -4,8 +4,8 @@
 
 use bytes::Bytes;
 use portcullis_core::{
-    Answer, AuthMethod, Call, Caller, Channel, Context, ControlId, Definition, Item, ListKind, Principal,
-    PrincipalKind, RunState, Surface, Target,
+    Answer, AuthMethod, Call, Caller, Channel, Consent, Context, ControlId, Definition, Item, ListKind,
+    Principal, PrincipalKind, RunState, Surface, Target,
     wire::{Limits, Message, Version, decode_one},
 };
 
@@ -242,6 +242,7 @@ fn what_callers_send_is_recorded_and_goes_on() {
             version: Version::LATEST,
             request,
             target: Target { server: None, item: Item::Server, definition: None },
+            put_back: None,
         }
     };
     for (text, expected) in [(BENIGN, 0), (ATTACK, 1), (HIDDEN, 1)] {

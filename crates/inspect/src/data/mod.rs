@@ -4,24 +4,27 @@
 //! lengths and character sets, JSON Web Tokens, private keys, passwords in URLs, values with much entropy that are
 //! called a secret, numbers with check digits, and canaries. A string that is base64 of text is looked at decoded.
 //! What is done is a matter of class and direction, see [`DataPolicy`]. What is redacted becomes a word for what it
-//! was, `[redacted: github-token]`, and cannot be had back. No record holds a value, nor a digest of one: a card
+//! was, `[redacted: github-token]`, and cannot be had back; what is tokenised can, see [`token`]. No record holds a value, nor a digest of one: a card
 //! number can be guessed from its digest.
 
 mod marked;
 mod numbers;
 mod policy;
 mod scan;
+mod token;
 mod tokens;
 
 use std::{borrow::Cow, collections::BTreeMap, ops::Range};
 
+use memchr::memmem;
 use portcullis_core::{
-    Answer, Call, ClientMessage, Context, Control, ControlId, Finding, Refusal, RefusalKind, Surface,
-    Verdict,
+    Answer, Call, ClientMessage, Context, Control, ControlId, Edit, Finding, Kept, Refusal, RefusalKind,
+    Secret, Surface, Verdict,
     wire::{Document, json::Text},
 };
 
 pub use policy::{Canaries, DataAction, DataClass, DataPolicy, DataRow, SHORTEST_CANARY};
+pub use token::{TokenKey, put_back};
 
 use crate::{
     content::{Edits, editable, pointer},
@@ -44,6 +47,7 @@ const LISTED: usize = 8;
 pub(crate) struct Data {
     policy: DataPolicy,
     canaries: Canaries,
+    token_key: Option<TokenKey>,
 }
 
 /// What was done about one kind of data in one place.
@@ -51,10 +55,11 @@ type Done = (String, &'static str, &'static str);
 
 impl Data {
     pub(crate) fn new(options: &InspectorOptions) -> Self {
-        Self { policy: options.data, canaries: options.canaries.clone() }
+        let (canaries, token_key) = (options.canaries.clone(), options.token_key.clone());
+        Self { policy: options.data, canaries, token_key }
     }
 
-    fn judge(&self, document: &Document, row: &DataRow, terms: &Terms) -> Verdict {
+    fn judge(&self, document: &Document, row: &DataRow, terms: &Terms<'_>) -> Verdict {
         if row.is_off() {
             return Verdict::Pass;
         }
@@ -64,6 +69,7 @@ impl Data {
             terms,
             document,
             edits: Edits::default(),
+            kept: Vec::new(),
             done: BTreeMap::new(),
             worst: DataAction::Pass,
         };
@@ -77,19 +83,29 @@ impl Data {
 }
 
 /// How a subject is spoken of.
-struct Terms {
+struct Terms<'t> {
     control: ControlId,
     channel: &'static str,
     refusal: &'static str,
     editable: bool,
+    /// Values that the gateway has put in and that are nobody's to object to.
+    put_back: &'t [Secret],
+}
+
+/// How a text stands in its string.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Plain,
+    Encoded,
 }
 
 struct Work<'w> {
     data: &'w Data,
     row: &'w DataRow,
-    terms: &'w Terms,
+    terms: &'w Terms<'w>,
     document: &'w Document,
     edits: Edits,
+    kept: Vec<Kept>,
     done: BTreeMap<Done, usize>,
     worst: DataAction,
 }
@@ -107,39 +123,61 @@ impl Work<'_> {
         if text.len() < scan::SHORTEST {
             return;
         }
-        if let Some(clean) = self.text(&text, string, name) {
+        if let Some(clean) = self.text(&text, string, name, Form::Plain) {
             return self.edits.replace(string.span, &clean);
         }
         if let Some(inner) = scan::decoded(&text)
-            && let Some(clean) = self.text(&inner, string, None)
+            && let Some(clean) = self.text(&inner, string, None, Form::Encoded)
         {
             self.edits.replace(string.span, &scan::encoded(&clean));
         }
     }
 
     /// Looks at a text; the text without what has to go, if something has to.
-    fn text(&mut self, text: &str, string: &Text<'_>, name: Option<&[u8]>) -> Option<String> {
-        let hits = scan::scan(text, name, &self.data.canaries);
+    fn text(&mut self, text: &str, string: &Text<'_>, name: Option<&[u8]>, form: Form) -> Option<String> {
+        let mut hits = scan::scan(text, name, &self.data.canaries);
+        hits.retain(|hit| !self.was_put_back(text, hit));
         for hit in &hits {
-            let action = self.action(hit.class);
+            let action = self.action(hit.class, form);
             self.worst = self.worst.max(action);
             if action > DataAction::Pass {
                 let place = self.data.canaries.masked(pointer::to(self.document, string.span.start));
                 *self.done.entry((place, hit.what, action.as_str())).or_default() += 1;
             }
         }
-        let word = |hit: &Hit| {
-            (self.action(hit.class) == DataAction::Redact).then(|| format!("[redacted: {}]", hit.what))
-        };
-        match scan::replaced(text, &hits, word) {
+        match scan::replaced(text, &hits, |hit| self.word(text, hit, form)) {
             Cow::Borrowed(_) => None,
             Cow::Owned(clean) => Some(clean),
         }
     }
 
-    fn action(&self, class: DataClass) -> DataAction {
+    /// What stands in place of a hit, if it does not stay.
+    fn word(&mut self, text: &str, hit: &Hit, form: Form) -> Option<String> {
+        match (self.action(hit.class, form), &self.data.token_key) {
+            (DataAction::Redact, _) => Some(format!("[redacted: {}]", hit.what)),
+            (DataAction::Tokenise, Some(key)) => {
+                let value = text.get(hit.at.clone()).unwrap_or_default();
+                let word = key.word(hit.what, value);
+                let value = Secret::new(value.as_bytes().to_vec());
+                self.kept.push(Kept { word: word.as_str().into(), value });
+                Some(word)
+            }
+            _ => None,
+        }
+    }
+
+    fn was_put_back(&self, text: &str, hit: &Hit) -> bool {
+        let found = text.as_bytes().get(hit.at.clone()).unwrap_or_default();
+        self.terms.put_back.iter().any(|value| memmem::find(value.expose(), found).is_some())
+    }
+
+    fn action(&self, class: DataClass, form: Form) -> DataAction {
         match self.row.on(class) {
-            DataAction::Redact if !self.terms.editable => DataAction::Refuse,
+            DataAction::Redact | DataAction::Tokenise if !self.terms.editable => DataAction::Refuse,
+            // A word inside of something encoded is none that a caller would see.
+            DataAction::Tokenise if form == Form::Encoded || self.data.token_key.is_none() => {
+                DataAction::Redact
+            }
             action => action,
         }
     }
@@ -160,10 +198,12 @@ impl Work<'_> {
             DataAction::Refuse => Verdict::Refuse(
                 Refusal::new(RefusalKind::Denied, refusal).by(control).operator(finding.detail.into_owned()),
             ),
-            DataAction::Note | DataAction::Redact => match self.edits.apply(self.document) {
-                Some(bytes) => Verdict::Edit(bytes, finding),
-                None => Verdict::Note(finding),
-            },
+            DataAction::Note | DataAction::Tokenise | DataAction::Redact => {
+                match self.edits.apply(self.document) {
+                    Some(bytes) => Verdict::Edit(Edit { bytes, finding, kept: self.kept }),
+                    None => Verdict::Note(finding),
+                }
+            }
         }
     }
 }
@@ -175,7 +215,9 @@ impl Control<Call> for Data {
 
     fn check(&self, call: &Call, _: &Context) -> Verdict {
         let refusal = "the call was refused: it holds a secret or other data that may not be sent";
-        let terms = Terms { control: ControlId::Ti03, channel: "request", refusal, editable: true };
+        let put_back = call.put_back.as_ref().map_or(&[][..], |it| &it.values);
+        let (control, channel) = (ControlId::Ti03, "request");
+        let terms = Terms { control, channel, refusal, editable: true, put_back };
         self.judge(call.request.document(), &self.policy.requests, &terms)
     }
 }
@@ -188,7 +230,7 @@ impl Control<ClientMessage> for Data {
     fn check(&self, subject: &ClientMessage, _: &Context) -> Verdict {
         let refusal = "the message was refused: it holds a secret or other data that may not be sent";
         let (control, channel) = (ControlId::Ti03, subject.channel());
-        let terms = Terms { control, channel, refusal, editable: true };
+        let terms = Terms { control, channel, refusal, editable: true, put_back: &[] };
         self.judge(subject.message.document(), &self.policy.requests, &terms)
     }
 }
@@ -205,7 +247,8 @@ impl Control<Answer> for Data {
         }
         let refusal = "the answer was withheld: it holds a secret or other data that may not be passed on";
         let channel = answer.surface.as_str();
-        let terms = Terms { control: ControlId::Ti04, channel, refusal, editable: editable(answer.surface) };
+        let (control, editable) = (ControlId::Ti04, editable(answer.surface));
+        let terms = Terms { control, channel, refusal, editable, put_back: &[] };
         self.judge(answer.message.document(), &self.policy.results, &terms)
     }
 }

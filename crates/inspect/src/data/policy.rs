@@ -44,7 +44,9 @@ pub enum DataAction {
     Pass,
     /// It is recorded what was found, and where.
     Note,
-    /// A word for what it was is put in its place.
+    /// A word is put in its place for which it is put back where its caller sends the word to the server it is from.
+    Tokenise,
+    /// A word for what it was is put in its place, and nothing else is kept of it.
     Redact,
     /// The message goes no further.
     Refuse,
@@ -52,13 +54,14 @@ pub enum DataAction {
 
 impl DataAction {
     /// Every action, the weakest first.
-    pub const ALL: [Self; 4] = [Self::Pass, Self::Note, Self::Redact, Self::Refuse];
+    pub const ALL: [Self; 5] = [Self::Pass, Self::Note, Self::Tokenise, Self::Redact, Self::Refuse];
 
     /// The name in records.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pass => "passed",
             Self::Note => "noted",
+            Self::Tokenise => "tokenised",
             Self::Redact => "redacted",
             Self::Refuse => "refused",
         }

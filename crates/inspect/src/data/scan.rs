@@ -115,7 +115,7 @@ pub(super) fn encoded(text: &str) -> String {
 pub(super) fn replaced<'t>(
     text: &'t str,
     hits: &[Hit],
-    with: impl Fn(&Hit) -> Option<String>,
+    mut with: impl FnMut(&Hit) -> Option<String>,
 ) -> Cow<'t, str> {
     let changes: Vec<(Range<usize>, String)> =
         hits.iter().filter_map(|hit| Some((hit.at.clone(), with(hit)?))).collect();

@@ -4,8 +4,8 @@
 
 use bytes::Bytes;
 use portcullis_core::{
-    Answer, AuthMethod, Call, Caller, Channel, Context, Item, Principal, PrincipalKind, Secret, Surface,
-    Target,
+    Answer, AuthMethod, Call, Caller, Channel, Consent, Context, Item, Principal, PrincipalKind, Secret,
+    Surface, Target,
     wire::{Limits, Message, Version, decode_one},
 };
 
@@ -30,7 +30,9 @@ fn with(policy: DataPolicy) -> Inspector {
 /// What comes out of an answer and what was found, or why it was withheld.
 fn answer(inspector: &Inspector, surface: Surface, json: &str) -> Result<(String, Vec<String>), String> {
     let answer = Answer { server: Some("srv".parse().unwrap()), surface, message: message(json) };
-    let released = inspector.response(answer, None, &CX).map_err(|refusal| refusal.detail().to_owned())?;
+    let released = inspector
+        .response(answer, None, Consent::Absent, &CX)
+        .map_err(|refusal| refusal.detail().to_owned())?;
     let found = released.findings().iter().map(|finding| finding.detail.to_string()).collect();
     Ok((String::from_utf8(released.message().bytes().to_vec()).unwrap(), found))
 }
@@ -50,13 +52,52 @@ fn request(inspector: &Inspector, text: &str) -> Result<(Option<String>, Vec<Str
         version: Version::LATEST,
         request,
         target: Target { server: None, item: Item::Server, definition: None },
+        put_back: None,
     };
     let details = |findings: &[Finding]| findings.iter().map(|finding| finding.detail.to_string()).collect();
-    match inspector.request(call, None, &CX).map_err(|refusal| refusal.detail().to_owned())? {
+    match inspector
+        .request(call, None, Consent::Absent, &CX)
+        .map_err(|refusal| refusal.detail().to_owned())?
+    {
         Inspected::Cleared(cleared) => Ok((None, details(cleared.findings()))),
         Inspected::Edited(_, bytes, finding) => {
             Ok((Some(String::from_utf8(bytes.to_vec()).unwrap()), details(&[finding])))
         }
+        Inspected::Asked(_, refusal) => panic!("asked: {refusal:?}"),
+    }
+}
+
+/// A word for each value, which is none to take out again; in what is encoded, and without a key, nothing is kept.
+#[test]
+fn what_is_tokenised_is_kept_beside_the_answer() {
+    let results = DataPolicy::default().results.with(DataClass::Token, DataAction::Tokenise);
+    let data = DataPolicy { results, ..DataPolicy::default() };
+    let token = token();
+    for (key, text, words, kept) in [
+        (Some(()), format!("a {token} and {token}"), 2, 2),
+        (Some(()), scan::encoded(&format!("the token is {token}")), 0, 0),
+        (None, token.clone(), 0, 0),
+    ] {
+        let token_key = key.map(|()| TokenKey::new(Secret::new(vec![1; 32])));
+        let inspector =
+            Inspector::new(InspectorOptions { data, token_key, ..InspectorOptions::default() }).unwrap();
+        let answer = |text: &str| {
+            let json = format!(
+                r#"{{"jsonrpc":"2.0","id":1,"result":{{"structuredContent":{{"token":"{text}"}}}}}}"#
+            );
+            let server = Some("srv".parse().unwrap());
+            let answer = Answer { server, surface: Surface::Result, message: message(&json) };
+            inspector.response(answer, None, Consent::Absent, &CX).unwrap()
+        };
+        let mut released = answer(&text);
+        let out = String::from_utf8(released.message().bytes().to_vec()).unwrap();
+        let values = released.take_kept();
+        assert_eq!((out.matches("[kept: github-token ").count(), values.len()), (words, kept), "{out}");
+        assert!(!out.contains(&token) && !format!("{values:?}").contains(&token), "{out}");
+        assert!(values.iter().all(|it| out.contains(&*it.word) && it.value.expose() == token.as_bytes()));
+        let document: serde_json::Value = serde_json::from_str(&out).unwrap();
+        let again = answer(document["result"]["structuredContent"]["token"].as_str().unwrap());
+        assert_eq!(again.message().bytes(), out.as_bytes());
     }
 }
 

@@ -12,7 +12,7 @@ use portcullis_core::{
 use super::*;
 use crate::{
     data::{DataAction, DataClass, DataPolicy},
-    schema::Undeclared,
+    schema::{Form, Undeclared},
     table::Stage,
 };
 
@@ -33,6 +33,7 @@ fn call(json: &str) -> Call {
         version: Version::LATEST,
         request,
         target: Target { server: None, item: Item::Server, definition: None },
+        put_back: None,
     }
 }
 
@@ -350,9 +351,7 @@ fn notes_travel_with_the_proof() {
 
 #[test]
 fn an_edit_gives_the_call_back_without_proof() {
-    let inspector = with_call_control(Stage::Check(|_| {
-        Box::new(Says(|| Verdict::Edit(Bytes::from_static(b"{}"), finding())))
-    }));
+    let inspector = with_call_control(Stage::Check(|_| Box::new(Says(|| edit(Bytes::from_static(b"{}"))))));
     let Inspected::Edited(call, bytes, _) = inspector.request(ping(), None, Consent::Absent, &CX).unwrap()
     else {
         panic!("cleared")
@@ -362,9 +361,12 @@ fn an_edit_gives_the_call_back_without_proof() {
 
 #[test]
 fn a_question_is_a_refusal_until_a_person_agrees() {
-    let asks =
-        || Verdict::Ask(Refusal::new(RefusalKind::Denied, "no").operator("seen").unless_agreed_to("text"));
-    let inspector = with_call_control(Stage::Check(|_| Box::new(Says(asks))));
+    let inspector = with_call_control(Stage::Check(|_| {
+        Box::new(Says(|| {
+            let refusal = Refusal::new(RefusalKind::Denied, "no").operator("seen");
+            Verdict::Ask(refusal.unless_agreed_to("text"))
+        }))
+    }));
     let Inspected::Asked(call, refusal) = inspector.request(ping(), None, Consent::Absent, &CX).unwrap()
     else {
         panic!("nobody was asked")
@@ -385,6 +387,10 @@ fn a_refusal_ends_the_table() {
     assert_eq!(inspector.request(ping(), None, Consent::Absent, &CX).unwrap_err().public(), "no");
 }
 
+fn edit(bytes: Bytes) -> Verdict {
+    Verdict::Edit(Edit { bytes, finding: finding(), kept: Vec::new() })
+}
+
 /// Replaces every result but its own.
 struct Rewrites(&'static [u8]);
 
@@ -394,11 +400,7 @@ impl Control<Answer> for Rewrites {
     }
 
     fn check(&self, answer: &Answer, _: &Context) -> Verdict {
-        if answer.message.bytes() == self.0 {
-            Verdict::Pass
-        } else {
-            Verdict::Edit(Bytes::from_static(self.0), finding())
-        }
+        if answer.message.bytes() == self.0 { Verdict::Pass } else { edit(Bytes::from_static(self.0)) }
     }
 }
 
@@ -425,9 +427,7 @@ fn an_edited_answer_is_inspected_again_from_the_first_control() {
     );
 
     let never_done = with(Stage::Check(|_| {
-        Box::new(Says(|| {
-            Verdict::Edit(Bytes::from_static(br#"{"jsonrpc":"2.0","id":1,"result":{}}"#), finding())
-        }))
+        Box::new(Says(|| edit(Bytes::from_static(br#"{"jsonrpc":"2.0","id":1,"result":{}}"#))))
     }));
     assert_eq!(
         never_done.response(answer(), None, Consent::Absent, &CX).unwrap_err().kind(),

@@ -4,7 +4,8 @@
 
 use bytes::Bytes;
 use portcullis_core::{
-    AuthMethod, Caller, Channel, Context, Definition, Item, ListKind, Principal, PrincipalKind, Target,
+    AuthMethod, Caller, Channel, Consent, Context, Definition, Item, ListKind, Principal, PrincipalKind,
+    Target,
     wire::{Limits, Message, Version, decode_one},
 };
 
@@ -29,6 +30,7 @@ fn call(method: &str, params: &str) -> Call {
         version: Version::LATEST,
         request,
         target: Target { server: None, item: Item::Server, definition: None },
+        put_back: None,
     }
 }
 
@@ -50,12 +52,12 @@ impl House {
     fn said(&self, arguments: &str) -> String {
         let admitted = self.inspector.definition(self.definition.clone(), &CX).unwrap();
         let call = call("tools/call", &format!(r#"{{"name":"t","arguments":{arguments}}}"#));
-        match self.inspector.request(call, admitted.schema().map(|it| &**it), &CX) {
+        match self.inspector.request(call, admitted.schema().map(|it| &**it), Consent::Absent, &CX) {
             Ok(Inspected::Cleared(cleared)) => {
                 let ours = cleared.findings().iter().filter(|finding| finding.control == ControlId::Ti06);
                 ours.map(|finding| finding.detail.to_string()).collect()
             }
-            Ok(Inspected::Edited(..)) => panic!("edited"),
+            Ok(Inspected::Edited(..) | Inspected::Asked(..)) => panic!("edited or asked"),
             Err(refusal) => {
                 assert_eq!(refusal.control(), Some(ControlId::Ti06), "{refusal:?}");
                 refusal.detail().to_owned()
@@ -204,7 +206,7 @@ fn resources_are_named_as_files_are() {
         ("https://169.254.169.254/latest", false),
     ] {
         let call = call("resources/read", &format!(r#"{{"uri":"{uri}"}}"#));
-        assert_eq!(inspector.request(call, None, &CX).is_ok(), expected, "{uri}");
+        assert_eq!(inspector.request(call, None, Consent::Absent, &CX).is_ok(), expected, "{uri}");
     }
 }
 

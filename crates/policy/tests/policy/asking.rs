@@ -60,6 +60,7 @@ pub(crate) fn call(caller: Caller, method: &str, item: &str, arguments: &str) ->
         version: Version::LATEST,
         request,
         target: target(item),
+        put_back: None,
     }
 }
 
