@@ -26,7 +26,10 @@ const VOLATILE: &[(PinKind, &[&str])] = &[
 
 /// The definition with members sorted by name, no blanks, and every string in one spelling (after RFC 8785).
 /// Numbers stay as they were written: no reader's rounding has a part in whether two definitions are the same.
-pub(super) fn canonical(kind: PinKind, raw: &Bytes) -> Result<String, Fault> {
+///
+/// # Errors
+/// What is no strict JSON.
+pub fn canonical(kind: PinKind, raw: &Bytes) -> Result<String, Fault> {
     let document = Document::parse(raw.clone(), &GENEROUS)?;
     let mut text = String::with_capacity(raw.len());
     let skipped: Vec<&[&str]> =

@@ -16,6 +16,7 @@ mod pin;
 mod rename;
 
 pub use book::{Book, DecisionFault};
+pub use canonical::canonical;
 pub use diff::{Difference, diff};
 pub use file::BookFault;
 pub use judge::{Judgement, Trust};
