@@ -318,6 +318,7 @@ impl Config {
         let env = env.iter().map(from_ours).collect();
         let reach = Reach::Command(Command { code, args, env, cwd: None, sandbox });
         config.servers.extend(server::with_defaults(name.clone(), reach));
+        config.targets.servers = rules::declared_targets(&config.servers);
         config.audit.file = record;
         config.pins.suffix =
             whole.to_string().chars().skip("sha256".len()).take(9).collect::<String>().replace(':', "-");

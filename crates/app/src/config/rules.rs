@@ -213,7 +213,7 @@ impl Draft {
     }
 }
 
-fn declared_targets(servers: &[Server]) -> BTreeMap<ServerName, DeclaredTargets> {
+pub(super) fn declared_targets(servers: &[Server]) -> BTreeMap<ServerName, DeclaredTargets> {
     servers.iter().map(|server| (server.name.clone(), server.targets.clone())).collect()
 }
 

@@ -354,6 +354,7 @@ impl ServerSection {
     }
 
     fn server(&self, name: ServerName, reach: Reach) -> Server {
+        let hosts = own_hosts(&reach);
         Server {
             name,
             reach,
@@ -365,8 +366,20 @@ impl ServerSection {
             targets: DeclaredTargets {
                 parameters: self.targets.clone(),
                 roots: self.roots.iter().map(|root| root.to_string_lossy().into_owned()).collect(),
+                hosts,
             },
             views: self.views.clone(),
         }
     }
+}
+
+/// Hosts that a server may reach out of its sandbox, without their ports: whoever lists them means them.
+fn own_hosts(reach: &Reach) -> Vec<String> {
+    let Reach::Command(command) = reach else { return Vec::new() };
+    let egress = &command.sandbox.egress;
+    let host = |rule: &String| match rule.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host.to_owned(),
+        _ => rule.clone(),
+    };
+    egress.hosts.iter().chain(&egress.danger_plain_hosts).map(host).collect()
 }

@@ -218,13 +218,14 @@ mod tests {
     fn what_is_declared_is_kept_by_server() {
         let text = format!(
             "[targets]\nfindings = {{ scheme = \"danger_pass\" }}\nhosts = [\"LOCALHOST:3000\", \"10.0.0.1\"]\n{FILES}\
-             roots = [\"notes\"]\n[server.files.targets]\ngrep.pattern = \"word\"\n\"*\" = {{ options = {{ cwd = \"path\" }} }}"
+             roots = [\"notes\"]\nsandbox_hosts = [\"wiki.corp:8443\", \"*.lab.corp\"]\n[server.files.targets]\ngrep.pattern = \"word\"\n\"*\" = {{ options = {{ cwd = \"path\" }} }}"
         );
         let (policy, warnings) = load(&text).unwrap();
         assert_eq!((policy.actions.on(TargetFault::Scheme), warnings), (TargetAction::Pass, 1));
         assert_eq!(policy.hosts, ["localhost:3000", "10.0.0.1"]);
         let files = policy.servers.values().next().unwrap();
         assert_eq!(files.roots, ["/x/notes"]);
+        assert_eq!(files.hosts, ["*.lab.corp", "wiki.corp"]);
         let mut declared = files.parameters.clone();
         declared.sort();
         let path = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();

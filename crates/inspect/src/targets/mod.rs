@@ -125,6 +125,9 @@ fn found<'p>(call: &Call, parameters: Option<&'p TargetParameters>, policy: &Tar
             for parameter in &parameters.list {
                 visit(arguments, &parameter.path, &mut |node, text| {
                     let mut reading = parameter.kind.read(text, policy);
+                    if DeclaredTargets::reaches(&parameters.hosts, &reading.hosts) {
+                        reading.faults.retain(|fault| *fault != TargetFault::Internal);
+                    }
                     let path = reading.text.strip_prefix("file://").unwrap_or(&reading.text);
                     if reading.is_path
                         && !parameters.roots.is_empty()

@@ -33,6 +33,8 @@ pub struct TargetParameters {
     pub(super) list: Vec<TargetParameter>,
     /// Directories that paths have to be in, if there are any.
     pub(super) roots: Vec<String>,
+    /// Hosts that may be targets wherever they are.
+    pub(super) hosts: Vec<String>,
 }
 
 impl TargetParameters {
@@ -53,7 +55,7 @@ impl TargetParameters {
             search.members(schema);
         }
         search.list.retain(|known| known.kind != TargetKind::Text);
-        Self { list: search.list, roots: declared.roots.clone() }
+        Self { list: search.list, roots: declared.roots.clone(), hosts: declared.hosts.clone() }
     }
 
     /// Each of them.

@@ -143,6 +143,20 @@ pub struct DeclaredTargets {
     pub parameters: Vec<(String, Vec<String>, TargetKind)>,
     /// Directories that paths have to be in, if there are any.
     pub roots: Vec<String>,
+    /// Hosts that the server itself may reach, which may be targets although they are not on the public internet:
+    /// names, addresses, or `*.` and a name.
+    pub hosts: Vec<String>,
+}
+
+impl DeclaredTargets {
+    /// Whether the server may reach all of these hosts.
+    pub(super) fn reaches(own: &[String], hosts: &[String]) -> bool {
+        let reaches = |rule: &String, host: &String| match rule.strip_prefix('*') {
+            Some(end) => host.strip_suffix(end).is_some_and(|name| !name.is_empty()),
+            None => rule == host,
+        };
+        !hosts.is_empty() && hosts.iter().all(|host| own.iter().any(|rule| reaches(rule, host)))
+    }
 }
 
 impl Default for TargetActions {

@@ -75,7 +75,7 @@ fn declared(parameters: &[(&str, &str, TargetKind)], roots: &[&str]) -> TargetPo
         .iter()
         .map(|(tool, path, kind)| ((*tool).to_owned(), path.split('.').map(str::to_owned).collect(), *kind));
     let roots = roots.iter().map(|root| (*root).to_owned()).collect();
-    let ours = DeclaredTargets { parameters: parameters.collect(), roots };
+    let ours = DeclaredTargets { parameters: parameters.collect(), roots, ..DeclaredTargets::default() };
     TargetPolicy { servers: [("srv".parse().unwrap(), ours)].into(), ..TargetPolicy::default() }
 }
 
@@ -192,6 +192,31 @@ fn policies_see_the_one_form() {
     assert_eq!(words(&canonical.hosts), "127.0.0.1");
     assert_eq!(words(&canonical.programs), "ls wc");
     assert_eq!(words(&canonical.statements), "select");
+}
+
+/// What a server may reach, it may be asked for; not what it may not.
+#[test]
+fn a_servers_own_hosts_may_be_named() {
+    const FETCH: &str =
+        r#"{"name":"fetch","inputSchema":{"type":"object","properties":{"url":{"type":"string"}}}}"#;
+    let hosts = ["wiki.corp", "*.lab.internal", "127.0.0.1"].map(str::to_owned).to_vec();
+    let declared = DeclaredTargets { hosts, ..DeclaredTargets::default() };
+    let policy =
+        TargetPolicy { servers: [("srv".parse().unwrap(), declared)].into(), ..TargetPolicy::default() };
+    let house = House::new(policy, FETCH);
+    for (url, expected) in [
+        ("https://wiki.corp/x", true),
+        ("https://wiki.corp:8443/x", true),
+        ("https://a.lab.internal/", true),
+        ("https://lab.internal/", false),
+        ("https://127.0.0.1/", true),
+        ("https://127.0.0.2/", false),
+        ("https://0x7f.1/", false),
+        ("https://other.corp.internal/", false),
+    ] {
+        let said = house.said(&format!(r#"{{"url":"{url}"}}"#));
+        assert_eq!(said.is_empty(), expected, "{url}: {said}");
+    }
 }
 
 #[test]
