@@ -4,6 +4,8 @@
 // Any MCP endpoint on 127.0.0.1 is a resource it knows. With GATEWAY_JWKS in its environment the client `gateway`
 // proves itself with a key (`private_key_jwt`) and may exchange tokens (RFC 8693), which oidc-provider lets be added. With
 // OPAQUE_TOKENS access tokens say nothing: the gateway has to ask (RFC 7662), and they can be taken back (RFC 7009).
+// Clients can register themselves (RFC 7591) and send people, who log in with any name and agree; refresh tokens work
+// once. TOKEN_SECONDS is how long access tokens live.
 
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
@@ -15,7 +17,7 @@ const { default: Provider, errors } = await bed('oidc-provider/lib/index.js');
 const jose = await bed('jose/dist/webapi/index.js');
 
 const SCOPES = 'mcp notes';
-const TOKEN_SECONDS = 300;
+const TOKEN_SECONDS = Number(process.env.TOKEN_SECONDS ?? 300);
 const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
 const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token';
 
@@ -70,9 +72,12 @@ server.listen(0, '127.0.0.1', () => {
     clientDefaults: { id_token_signed_response_alg: 'ES256' },
     clients: [client('agent', 'agent-secret'), client('other', 'other-secret'), ...(gateway ? [gateway] : [])],
     scopes: SCOPES.split(' '),
-    ttl: { ClientCredentials: TOKEN_SECONDS },
+    ttl: { ClientCredentials: TOKEN_SECONDS, AccessToken: TOKEN_SECONDS },
+    issueRefreshToken: async (_context, client) => client.grantTypeAllowed('refresh_token'),
+    rotateRefreshToken: true,
     features: {
-      devInteractions: { enabled: false },
+      devInteractions: { enabled: true },
+      registration: { enabled: true },
       clientCredentials: { enabled: true },
       introspection: { enabled: true },
       revocation: { enabled: true },

@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use crate::{
     commands::{
         add, approvals, approve, audit, check, completions, config, discover, egress, import, init, inspect,
-        install, inventory, lock, man, pins, policy, retire, revoke, run, sandbox, scan, serve, stop,
+        install, inventory, lock, login, man, pins, policy, retire, revoke, run, sandbox, scan, serve, stop,
         uninstall, verify, version,
     },
     exit::Exit,
@@ -51,6 +51,8 @@ enum Command {
     Stop(stop::StopArgs),
     Resume(stop::ResumeArgs),
     Revoke(revoke::Args),
+    Login(login::LoginArgs),
+    Logout(login::LogoutArgs),
     Completions(completions::Args),
     Man(man::Args),
     Version(version::Args),
@@ -94,6 +96,8 @@ pub(crate) fn main() -> Exit {
         Command::Stop(args) => stop::stop(&args, &printer),
         Command::Resume(args) => stop::resume(&args, &printer),
         Command::Revoke(args) => revoke::run(&args, &printer),
+        Command::Login(args) => login::login(&args, &printer),
+        Command::Logout(args) => login::logout(&args, &printer),
         Command::Completions(args) => completions::run(&args, &printer),
         Command::Man(args) => man::run(&args, &printer),
         Command::Version(args) => version::run(&args, &printer),

@@ -8,7 +8,7 @@ use std::{cell::OnceCell, net::SocketAddr, sync::Arc};
 
 use portcullis_audit::stream::Receiver;
 use portcullis_core::{Digest, Secret, ServerName};
-use portcullis_gateway::views::View;
+use portcullis_gateway::{upstream::ClientCertificate, views::View};
 use portcullis_identity::{AuthConfig, Revocations};
 use portcullis_inspect::data::{Canaries, SHORTEST_CANARY};
 use portcullis_policy::{PolicyFault, PolicySet};
@@ -93,6 +93,7 @@ pub(crate) enum Fetched {
         headers: Vec<(http::HeaderName, Secret)>,
         credential: Option<credential::Fetched>,
         ca_file: Option<std::path::PathBuf>,
+        certificate: Option<Arc<ClientCertificate>>,
         danger_tls12: bool,
         transport: Transport,
     },
@@ -342,7 +343,7 @@ impl<'c> Needs<'c> {
             }
             Reach::Url(remote) => {
                 let headers = self.named(&format!("server.{name}.headers"), &remote.headers)?;
-                let credential = credential::fetch(self.config, &mut self.report, remote).ok()?;
+                let credential = credential::fetch(self.config, &mut self.report, &name, remote).ok()?;
                 // The names were checked when they were read.
                 let parsed =
                     headers.into_iter().filter_map(|(name, value)| Some((name.parse().ok()?, value)));
@@ -351,6 +352,7 @@ impl<'c> Needs<'c> {
                     headers: parsed.collect(),
                     credential,
                     ca_file: remote.ca_file.clone(),
+                    certificate: self.certificate(&name, remote)?,
                     danger_tls12: remote.danger_tls12,
                     transport: remote.transport,
                 }
@@ -358,6 +360,24 @@ impl<'c> Needs<'c> {
         };
         let views = self.views(server)?;
         Some(Upstream { name, reach, server: server.clone(), views })
+    }
+
+    /// What the server is shown; none at all when it cannot be read.
+    #[expect(clippy::option_option, reason = "nothing configured and nothing usable are not the same")]
+    fn certificate(
+        &mut self,
+        server: &ServerName,
+        remote: &config::Remote,
+    ) -> Option<Option<Arc<ClientCertificate>>> {
+        let Some((chain, key)) = &remote.certificate else { return Some(None) };
+        let loaded = ClientCertificate::load(chain, key).map_err(|(file, what)| {
+            let setting = if file == *key { "tls_client_key" } else { "tls_client_certificate" };
+            let field = format!("server.{server}.{setting}");
+            let what = format!("`{}`: {what}", file.display());
+            let remedy = "name a certificate chain and its private key, in PEM";
+            self.report.push(self.config.problem(&field, Severity::Error, what, remedy));
+        });
+        loaded.ok().map(Some)
     }
 
     /// The program and its first arguments. A server whose admission does not hold has none, and the others are served.

@@ -11,6 +11,7 @@ mod commands;
 mod compose;
 pub mod config;
 mod confine;
+mod connections;
 mod discover;
 mod egress;
 mod exit;

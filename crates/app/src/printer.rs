@@ -43,6 +43,13 @@ impl Printer {
         emit(&mut io::stdout(), &format!("{text}\n"));
     }
 
+    /// One of several results for programs, on a line of its own.
+    pub(crate) fn json_line(&self, value: &impl Serialize) {
+        // As above.
+        let text = serde_json::to_string(value).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"));
+        emit(&mut io::stdout(), &format!("{text}\n"));
+    }
+
     /// What happens meanwhile.
     pub(crate) fn status(&self, text: &str) {
         emit(&mut io::stderr(), &format!("{}\n", printable(text)));

@@ -200,6 +200,8 @@ pub enum UpstreamError {
         reason: String,
         /// The scopes that the caller's token lacks, when it is for want of them.
         scopes: Option<Arc<str>>,
+        /// What the caller can do about it, when it is the caller's to do.
+        remedy: Option<Arc<str>>,
     },
     /// Too many requests are waiting for this server.
     #[error("too many requests are waiting for this server")]

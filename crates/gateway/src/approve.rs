@@ -35,6 +35,7 @@ impl Gateway {
                 let Ok(permitted) = snapshot.authoriser.authorise_in(again, &approved, cx) else {
                     return Err(refusal);
                 };
+                self.check_state(&permitted, cx)?;
                 self.consent(snapshot, &permitted, asked, refusal, cx).await?;
                 trail.flow(&approved);
                 Ok((permitted, Consent::Given))
@@ -54,11 +55,19 @@ impl Gateway {
         match snapshot.inspector.request(permitted, schema.as_deref(), consent, cx)? {
             Inspected::Asked(permitted, refusal) => {
                 let asked = asked(&permitted, &question(&refusal));
+                self.check_state(&permitted, cx)?;
                 self.consent(snapshot, &permitted, asked, refusal, cx).await?;
                 snapshot.inspector.request(permitted, schema.as_deref(), Consent::Given, cx)
             }
             inspected => Ok(inspected),
         }
+    }
+
+    /// Refuses a call whose state is not good for it, before a person is asked: an approval is used up by asking for it.
+    fn check_state(&self, resolved: &Resolved, cx: &Context) -> Result<(), Refusal> {
+        // A state is for the call as its server gets it.
+        let broad = resolved.broad().transpose()?;
+        self.opened_state(broad.as_deref().unwrap_or(resolved), cx.now_ms).map(drop)
     }
 
     /// Asks a person whether an answer that was refused may be passed on. It is, when the call is made again and is

@@ -164,12 +164,19 @@ pub fn refusal(server: &ServerName, error: &UpstreamError) -> Refusal {
         UpstreamError::NoCredential { scopes: Some(_), .. } => {
             (RefusalKind::Denied, "needs scopes that your access token does not grant")
         }
-        UpstreamError::NoCredential { scopes: None, .. } => {
+        UpstreamError::NoCredential { remedy: Some(_), .. } => {
+            (RefusalKind::Denied, "needs you to agree that it is called for you")
+        }
+        UpstreamError::NoCredential { .. } => {
             (RefusalKind::UpstreamUnavailable, "cannot be called: there is no credential for it")
         }
         UpstreamError::TooLarge { .. } => {
             (RefusalKind::UpstreamInvalid, "sent more than the configured limit")
         }
+    };
+    let public = match error {
+        UpstreamError::NoCredential { remedy: Some(remedy), .. } => format!("{public}: {remedy}"),
+        _ => public.to_owned(),
     };
     let refusal = Refusal::new(kind, format!("server `{server}` {public}"));
     let refusal = refusal.operator(format!("server `{server}`: {error}"));
@@ -177,7 +184,7 @@ pub fn refusal(server: &ServerName, error: &UpstreamError) -> Refusal {
         UpstreamError::NoCredential { scopes: Some(scopes), .. } => {
             refusal.by(ControlId::Az05).challenging(Challenge::Scopes(scopes.clone()))
         }
-        UpstreamError::NoCredential { scopes: None, .. } => refusal.by(ControlId::Az07),
+        UpstreamError::NoCredential { .. } => refusal.by(ControlId::Az07),
         _ => refusal,
     }
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
@@ -94,11 +94,33 @@ impl HttpFetch {
     ) -> Result<Fetched, FetchFault> {
         let url = request.uri().clone();
         let fetched = tokio::time::timeout(PATIENCE, self.fetch(request, &url, home)).await;
-        let late = || Err(format!("no answer within {} s", PATIENCE.as_secs()));
-        fetched.unwrap_or_else(|_| late()).map_err(|what| FetchFault::new(&url, what))
+        fetched.unwrap_or_else(|_| Err(late())).map_err(|what| FetchFault::new(&url, what))
+    }
+
+    /// The status and headers of an answer whose body nobody needs.
+    pub(crate) async fn head(
+        &self,
+        request: Request<Full<Bytes>>,
+        home: &Uri,
+    ) -> Result<(u16, HeaderMap), FetchFault> {
+        let url = request.uri().clone();
+        let answered = tokio::time::timeout(PATIENCE, self.answer(request, &url, home)).await;
+        let answered =
+            answered.unwrap_or_else(|_| Err(late())).map_err(|what| FetchFault::new(&url, what))?;
+        let (parts, _) = answered.into_parts();
+        Ok((parts.status.as_u16(), parts.headers))
     }
 
     async fn fetch(&self, request: Request<Full<Bytes>>, url: &Uri, home: &Uri) -> Result<Fetched, String> {
+        read(self.answer(request, url, home).await?).await
+    }
+
+    async fn answer(
+        &self,
+        request: Request<Full<Bytes>>,
+        url: &Uri,
+        home: &Uri,
+    ) -> Result<Response<Incoming>, String> {
         let tls = url.scheme_str() == Some("https");
         let own = url.authority() == home.authority() && url.scheme() == home.scheme();
         if !tls && !own {
@@ -111,15 +133,14 @@ impl HttpFetch {
             addresses.iter().try_for_each(|address| check_public(address.ip()))?;
         }
         let stream = connect(&addresses).await?;
-        let response = if tls {
+        if tls {
             let server = name.trim_start_matches('[').trim_end_matches(']').to_owned();
             let server = ServerName::try_from(server).map_err(|error| error.to_string())?;
             let stream = self.tls.connect(server, stream).await.map_err(|error| error.to_string())?;
-            ask(stream, request).await?
+            ask(stream, request).await
         } else {
-            ask(stream, request).await?
-        };
-        read(response).await
+            ask(stream, request).await
+        }
     }
 }
 
@@ -131,6 +152,10 @@ impl Fetch for HttpFetch {
             self.send(request, home).await
         })
     }
+}
+
+fn late() -> String {
+    format!("no answer within {} s", PATIENCE.as_secs())
 }
 
 /// The one resolution: what is checked is what is connected to.
@@ -179,7 +204,7 @@ async fn ask(
     *request.uri_mut() = path.parse().map_err(|_| "its path is no path".to_owned())?;
     let headers = request.headers_mut();
     headers.insert(header::HOST, host);
-    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    headers.entry(header::ACCEPT).or_insert(HeaderValue::from_static("application/json"));
     headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     sender.send_request(request).await.map_err(|error| error.to_string())
 }

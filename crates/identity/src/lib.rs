@@ -19,6 +19,7 @@
 mod authenticated;
 mod authenticator;
 mod bearer;
+mod connect;
 mod dpop;
 mod fetch;
 mod head;
@@ -30,6 +31,9 @@ mod revocation;
 
 pub use authenticated::Authenticated;
 pub use authenticator::{AuthConfig, Authenticator};
+pub use connect::{
+    ConnectConfig, ConnectFault, Connection, ConnectionStore, Connector, PendingConnection, Place, StoreFault,
+};
 pub use dpop::ProofFault;
 pub use fetch::{Fetch, FetchFault, Fetched, HttpFetch};
 pub use head::Head;

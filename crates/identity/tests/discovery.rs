@@ -165,8 +165,18 @@ async fn documents_that_are_not_the_issuers_are_refused() {
     let keys = issuer::Issuer::new(url);
     let good = json!({ "issuer": url, "jwks_uri": "https://as.test/keys" }).to_string();
     for (status, metadata, set, why) in [
-        (200, good.replace("as.test\"", "evil.test\""), keys.jwks(), "`issuer` is not the configured one"),
-        (200, good.replace("as.test\"", "as.test/\""), keys.jwks(), "`issuer` is not the configured one"),
+        (
+            200,
+            good.replace("as.test\"", "evil.test\""),
+            keys.jwks(),
+            "`issuer` is not the one that was asked for",
+        ),
+        (
+            200,
+            good.replace("as.test\"", "as.test/\""),
+            keys.jwks(),
+            "`issuer` is not the one that was asked for",
+        ),
         (200, json!({ "issuer": url }).to_string(), keys.jwks(), "no `jwks_uri`"),
         (200, json!({ "issuer": url, "jwks_uri": "/keys" }).to_string(), keys.jwks(), "no `jwks_uri`"),
         (

@@ -28,7 +28,10 @@ pub use program::{portcullis, program_beside};
 pub use records::{Record, RecordsError, read_records, wait_for_record};
 pub use setup::{ALLOW_ALL, Setup};
 
-use crate::server::{Process, SpawnError};
+use crate::{
+    browser::Login,
+    server::{Process, SpawnError},
+};
 
 /// How long a gateway may take to be ready: servers it starts are interpreters on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -102,6 +105,28 @@ impl Gateway {
     #[must_use]
     pub fn policy(&self) -> PathBuf {
         self.file(setup::POLICY)
+    }
+
+    /// Starts `portcullis login` for a server of this gateway.
+    ///
+    /// # Errors
+    /// When it ends before it has said which page to open.
+    pub async fn login(&self, server: &str) -> std::io::Result<Login> {
+        let config = self.config();
+        Login::start(&self.program, &config, config.parent().unwrap_or(&config), server).await
+    }
+
+    /// Runs the program on the files of this gateway and returns status, output and errors.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub async fn command(&self, words: &[&str]) -> std::io::Result<(bool, String, String)> {
+        let config = self.config();
+        let mut command = tokio::process::Command::new(&self.program);
+        command.args(words).arg("--config").arg(&config).env("HOME", config.parent().unwrap_or(&config));
+        let ended = command.stdin(std::process::Stdio::null()).output().await?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ok((ended.status.success(), text(&ended.stdout), text(&ended.stderr)))
     }
 
     /// The log.

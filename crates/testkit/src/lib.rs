@@ -24,6 +24,7 @@
 )]
 
 pub mod bed;
+pub mod browser;
 pub mod collector;
 pub mod egress;
 pub mod fixture;

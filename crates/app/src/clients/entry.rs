@@ -273,6 +273,7 @@ fn read_remote(node: &Node, url: &Node, kind: Option<&str>) -> Result<Remote, Ve
             credential_resource: None,
             transport,
             ca_file: None,
+            certificate: None,
             danger_tls12: false,
         }),
         _ => Err(faults),

@@ -16,6 +16,7 @@ pub(crate) mod inspect;
 pub(crate) mod install;
 pub(crate) mod inventory;
 pub(crate) mod lock;
+pub(crate) mod login;
 pub(crate) mod man;
 pub(crate) mod pins;
 pub(crate) mod policy;

@@ -22,7 +22,7 @@ pub(super) fn fetch(config: &Config, report: &mut Report) -> AuthConfig {
             required_scopes: oauth.required_scopes.iter().map(|scope| scope.as_str().into()).collect(),
             dpop_nonces: oauth.dpop_nonce,
             client_certificates: config.tls.as_ref().is_some_and(|tls| tls.clients.is_some()),
-            keep_tokens: config.credentials.iter().any(config::Credential::is_per_caller),
+            keep_tokens: config.credentials.iter().any(config::Credential::is_of_callers_token),
         }),
     }
 }

@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use portcullis_core::{Digest, Secret};
+use portcullis_core::{Digest, Secret, ServerName};
 use portcullis_identity::{
-    ClientAuthentication, CredentialConfig, HttpFetch, IssuedConfig, OauthClient, StoredConfig,
+    ClientAuthentication, ConnectConfig, CredentialConfig, HttpFetch, IssuedConfig, OauthClient, StoredConfig,
 };
 
 use crate::config::{
     Config, Parameter, Remote, Report, Severity,
-    credential::{ClientProof, Credential, Issued, Way},
+    credential::{ClientProof, Consented, Credential, Issued, Way},
     read_private,
 };
+use crate::connections::ConnectionFiles;
 
 /// A credential for one server, and a digest of the secrets it takes, so that a rotated one reaches the server.
 #[derive(Clone)]
@@ -22,13 +23,18 @@ pub(crate) struct Fetched {
 }
 
 /// Fetches what the credential that `remote` names takes; what is missing goes into the report.
-pub(super) fn fetch(config: &Config, report: &mut Report, remote: &Remote) -> Result<Option<Fetched>, ()> {
+pub(crate) fn fetch(
+    config: &Config,
+    report: &mut Report,
+    server: &ServerName,
+    remote: &Remote,
+) -> Result<Option<Fetched>, ()> {
     let Some(name) = &remote.credential else { return Ok(None) };
     // That it exists was checked when it was read.
     let credential = config.credentials.iter().find(|it| it.name.as_str() == name).ok_or(())?;
     let table = format!("credential.{name}");
     let mut needs = Needs { config, report, credential, table, secrets: Vec::new() };
-    let made = needs.make(remote).ok_or(())?;
+    let made = needs.make(server, remote).ok_or(())?;
     let secrets = Digest::of_parts(needs.secrets.iter().map(Secret::expose));
     Ok(Some(Fetched { config: made, name: name.clone(), secrets }))
 }
@@ -42,8 +48,13 @@ struct Needs<'c> {
 }
 
 impl Needs<'_> {
-    fn make(&mut self, remote: &Remote) -> Option<CredentialConfig> {
-        let fetch = HttpFetch::new(self.credential.ca_file.as_deref());
+    fn make(&mut self, server: &ServerName, remote: &Remote) -> Option<CredentialConfig> {
+        let ca_file = self.credential.ca_file.as_deref();
+        let fetch = match &self.credential.way {
+            // The server is asked too.
+            Way::AuthorizationCode(_) => HttpFetch::new(ca_file.or(remote.ca_file.as_deref())),
+            _ => HttpFetch::new(ca_file),
+        };
         let fetch = fetch.map_err(|what| self.missing("ca_file", what, "name a PEM file with certificates"));
         match &self.credential.way {
             Way::Vault(vault) => {
@@ -67,7 +78,40 @@ impl Needs<'_> {
                 let danger_beyond_caller_scopes = *danger_beyond_caller_scopes;
                 Some(CredentialConfig::Exchange { issued, actor: *actor, danger_beyond_caller_scopes })
             }
+            Way::AuthorizationCode(consented) => {
+                let connect = self.consented(consented, server, remote, fetch.ok()?)?;
+                Some(CredentialConfig::AuthorizationCode(connect))
+            }
         }
+    }
+
+    fn consented(
+        &mut self,
+        consented: &Consented,
+        server: &ServerName,
+        remote: &Remote,
+        fetch: HttpFetch,
+    ) -> Option<ConnectConfig> {
+        let (config, report, secrets) = (self.config, &mut *self.report, &mut self.secrets);
+        let mut proof = Proof { config, report, table: &self.table, secrets };
+        let client = match &consented.client {
+            Some((id, Some(given))) => {
+                Some((id.as_str().into(), Some(proof.fetch(given, "client_key", "client_secret")?)))
+            }
+            Some((id, None)) => Some((id.as_str().into(), None)),
+            None => None,
+        };
+        Some(ConnectConfig {
+            fetch: Arc::new(fetch),
+            server: remote.url.uri().clone(),
+            issuer: consented.issuer.as_deref().map(Into::into),
+            client,
+            document: consented.document.as_deref().map(Into::into),
+            registers: consented.registers,
+            scopes: consented.scopes.iter().map(|scope| scope.as_str().into()).collect(),
+            remedy: format!("connect with `portcullis login {server}`, then send it again").into(),
+            store: Arc::new(ConnectionFiles::of(self.config)),
+        })
     }
 
     fn issued(&mut self, issued: &Issued, remote: &Remote, fetch: HttpFetch) -> Option<IssuedConfig> {

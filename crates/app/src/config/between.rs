@@ -72,10 +72,14 @@ fn credentials(walk: &mut Walk<'_>, draft: &Draft) {
             Some(_) if header => {
                 ("the server has an `Authorization` in `headers` too".to_owned(), "keep one of the two")
             }
-            Some(known) if known.is_per_caller() && !matches!(draft.auth, Some(Auth::Oauth(_)) | None) => (
-                "callers have no access token that could be exchanged".to_owned(),
-                "set `auth.mode = \"oauth\"`, or use a credential with another mode",
-            ),
+            Some(known)
+                if known.is_of_callers_token() && !matches!(draft.auth, Some(Auth::Oauth(_)) | None) =>
+            {
+                (
+                    "callers have no access token that could be exchanged".to_owned(),
+                    "set `auth.mode = \"oauth\"`, or use a credential with another mode",
+                )
+            }
             Some(_) => continue,
         };
         walk.conflict(&field, Severity::Error, what, remedy);

@@ -25,6 +25,8 @@ pub(crate) enum Mode {
     ClientCredentials,
     /// A token for each caller.
     Exchange,
+    /// A token that each caller agreed to.
+    AuthorizationCode,
 }
 
 settings! {
@@ -36,6 +38,7 @@ settings! {
             ("vault", Mode::Vault, "a secret from a store with Vault's HTTP API"),
             ("client-credentials", Mode::ClientCredentials, "a token for the gateway itself, RFC 6749"),
             ("exchange", Mode::Exchange, "a token for each caller, made from its own by token exchange, RFC 8693"),
+            ("authorization-code", Mode::AuthorizationCode, "a token that each caller agreed to in a browser, RFC 6749 with PKCE"),
         ] };
         /// Address of the store.
         Live url: Option<HttpUrl> = Maybe(net::URL);
@@ -49,7 +52,9 @@ settings! {
         Live namespace: Option<String> = Maybe(PRINCIPAL);
         /// How long a secret is used before it is read again. When it cannot be, calls are refused.
         Live refresh_seconds: Duration = Seconds { least: 1, most: 86_400 }, default "60";
-        /// Issuer identifier of the authorization server. Its token endpoint is found through its metadata.
+        /// Issuer identifier of the authorization server. Its endpoints are found through its metadata. With
+        /// `authorization-code` it can be left out where there is no `client_id`: the server then says whom it takes tokens
+        /// from.
         Live issuer: Option<String> = Maybe(ISSUER_URL);
         /// Certificate authorities, in PEM, that may vouch for the store's or the authorization server's host besides the
         /// system's.
@@ -64,8 +69,15 @@ settings! {
         /// Name of that key at the authorization server (`kid`).
         Live client_key_id: Option<String> = Maybe(PRINCIPAL);
         /// Scopes that are asked for. With `exchange` they are needed, and only those are asked for that the caller's own
-        /// token has.
+        /// token has. With `authorization-code` they are all that is ever asked for; without them the server says what it needs.
         Live scopes: Vec<String> = List(SCOPE);
+        /// Address of a document that describes the gateway as a client (client id metadata document), for authorization
+        /// servers that take one.
+        Live client_document: Option<HttpUrl> = Maybe(net::URL);
+        /// Registers the gateway where it is nobody yet (RFC 7591). What is registered is used with that issuer only.
+        Live dynamic_registration: bool = Flag, default "true";
+        /// Port of this machine to which `portcullis login` lets the browser come back; 0 for one that is free.
+        Live callback_port: usize = Whole::<usize>::new("", 0, 65_535), default "0";
         /// Logical name of the server (`audience`), where the authorization server wants one besides the URL.
         Live audience: Option<String> = Maybe(PRINCIPAL);
         /// Sends a token of the gateway's own as the actor, so that the new token names caller and gateway.
@@ -122,6 +134,25 @@ pub enum Way {
         /// Asks for what the caller's token does not grant.
         danger_beyond_caller_scopes: bool,
     },
+    /// A token that each caller agreed to.
+    AuthorizationCode(Consented),
+}
+
+/// How callers agree.
+#[derive(Clone, Debug)]
+pub struct Consented {
+    /// The only authorization server that is asked.
+    pub issuer: Option<String>,
+    /// The gateway there, and what proves it.
+    pub client: Option<(String, Option<ClientProof>)>,
+    /// A document that describes the gateway.
+    pub document: Option<String>,
+    /// Whether it registers itself.
+    pub registers: bool,
+    /// What may be asked for; empty for what the server wants.
+    pub scopes: Vec<String>,
+    /// Where `portcullis login` waits for the browser.
+    pub callback_port: u16,
 }
 
 /// A secret in a store.
@@ -184,7 +215,7 @@ impl ClientProof {
 
 impl Credential {
     /// Whether it is made from the caller's token.
-    pub fn is_per_caller(&self) -> bool {
+    pub fn is_of_callers_token(&self) -> bool {
         matches!(self.way, Way::Exchange { .. })
     }
 
@@ -193,6 +224,9 @@ impl Credential {
         let secret = match &self.way {
             Way::Vault(vault) => vault.token.file(),
             Way::ClientCredentials(issued) | Way::Exchange { issued, .. } => issued.proof.file(),
+            Way::AuthorizationCode(consented) => {
+                consented.client.as_ref().and_then(|(_, proof)| proof.as_ref()).and_then(ClientProof::file)
+            }
         };
         self.ca_file.iter().chain(secret).cloned().collect()
     }
@@ -226,9 +260,12 @@ fn read_one(walk: &mut Walk<'_>, entry: &Entry) -> Option<Credential> {
             }
             Way::Exchange { issued, actor, danger_beyond_caller_scopes: danger }
         }
+        Mode::AuthorizationCode => Way::AuthorizationCode(consented(walk, &table, section)?),
     };
     Some(Credential { name: name.ok().filter(|_| alone)?, ca_file, way })
 }
+
+const CLIENT: &[Mode] = &[Mode::ClientCredentials, Mode::Exchange, Mode::AuthorizationCode];
 
 /// Settings that have a meaning in some modes only.
 const ONLY: &[(&str, &[Mode])] = &[
@@ -238,12 +275,15 @@ const ONLY: &[(&str, &[Mode])] = &[
     ("token", &[Mode::Vault]),
     ("namespace", &[Mode::Vault]),
     ("refresh_seconds", &[Mode::Vault]),
-    ("issuer", &[Mode::ClientCredentials, Mode::Exchange]),
-    ("client_id", &[Mode::ClientCredentials, Mode::Exchange]),
-    ("client_secret", &[Mode::ClientCredentials, Mode::Exchange]),
-    ("client_key", &[Mode::ClientCredentials, Mode::Exchange]),
-    ("client_key_id", &[Mode::ClientCredentials, Mode::Exchange]),
-    ("scopes", &[Mode::ClientCredentials, Mode::Exchange]),
+    ("issuer", CLIENT),
+    ("client_id", CLIENT),
+    ("client_secret", CLIENT),
+    ("client_key", CLIENT),
+    ("client_key_id", CLIENT),
+    ("scopes", CLIENT),
+    ("client_document", &[Mode::AuthorizationCode]),
+    ("dynamic_registration", &[Mode::AuthorizationCode]),
+    ("callback_port", &[Mode::AuthorizationCode]),
     ("audience", &[Mode::ClientCredentials, Mode::Exchange]),
     ("max_lifetime_seconds", &[Mode::ClientCredentials, Mode::Exchange]),
     ("actor_token", &[Mode::Exchange]),
@@ -299,16 +339,10 @@ fn vault(walk: &mut Walk<'_>, table: &Table<'_>, section: CredentialSection) -> 
 fn issued(walk: &mut Walk<'_>, table: &Table<'_>, section: CredentialSection) -> Option<Issued> {
     let issuer = need(walk, table, "issuer", section.issuer, "issuer = \"https://login.example.com\"");
     let client_id = need(walk, table, "client_id", section.client_id, "client_id = \"portcullis\"");
-    let proof = match (section.client_secret, section.client_key) {
-        (Some(secret), None) => Some(ClientProof::Secret(secret)),
-        (None, Some(file)) => Some(ClientProof::Key { file, id: section.client_key_id }),
-        (Some(_), Some(_)) => {
-            let field = format!("{}.client_secret", table.name);
-            let what = "there is a `client_key` too, and only one of them is used";
-            walk.conflict(&field, Severity::Error, what, "keep one of the two");
-            None
-        }
-        (None, None) => need(walk, table, "client_key", None, "client_key = \"client.pem\""),
+    let given = (section.client_secret, section.client_key, section.client_key_id);
+    let proof = match proof(walk, table, given).ok()? {
+        None => need(walk, table, "client_key", None, "client_key = \"client.pem\""),
+        given => given,
     };
     Some(Issued {
         issuer: issuer?,
@@ -318,5 +352,55 @@ fn issued(walk: &mut Walk<'_>, table: &Table<'_>, section: CredentialSection) ->
         audience: section.audience,
         max_lifetime: section.max_lifetime_seconds,
         max_delegation: section.max_delegation,
+    })
+}
+
+/// The one proof that is given, if one is.
+fn proof(
+    walk: &mut Walk<'_>,
+    table: &Table<'_>,
+    given: (Option<Parameter>, Option<PathBuf>, Option<String>),
+) -> Result<Option<ClientProof>, ()> {
+    match given {
+        (Some(secret), None, _) => Ok(Some(ClientProof::Secret(secret))),
+        (None, Some(file), id) => Ok(Some(ClientProof::Key { file, id })),
+        (None, None, _) => Ok(None),
+        (Some(_), Some(_), _) => {
+            let field = format!("{}.client_secret", table.name);
+            let what = "there is a `client_key` too, and only one of them is used";
+            walk.conflict(&field, Severity::Error, what, "keep one of the two");
+            Err(())
+        }
+    }
+}
+
+fn consented(walk: &mut Walk<'_>, table: &Table<'_>, section: CredentialSection) -> Option<Consented> {
+    let given = (section.client_secret, section.client_key, section.client_key_id);
+    let proof = proof(walk, table, given).ok()?;
+    let client = match (section.client_id, proof) {
+        (Some(id), proof) => {
+            // What is registered with one authorization server is shown to no other.
+            need(walk, table, "issuer", section.issuer.as_ref(), "issuer = \"https://login.example.com\"")?;
+            Some((id, proof))
+        }
+        (None, None) => None,
+        (None, Some(_)) => return need(walk, table, "client_id", None, "client_id = \"portcullis\""),
+    };
+    let document = section.client_document.filter(|url| {
+        let fits = url.is_https() && url.uri().path().len() > 1;
+        if !fits {
+            let field = format!("{}.client_document", table.name);
+            let what = "a client id metadata document has an https address with a path";
+            walk.conflict(&field, Severity::Error, what, "correct it, or leave it out");
+        }
+        fits
+    });
+    Some(Consented {
+        issuer: section.issuer,
+        client,
+        document: document.map(|url| url.to_string()),
+        registers: section.dynamic_registration,
+        scopes: section.scopes,
+        callback_port: u16::try_from(section.callback_port).unwrap_or_default(),
     })
 }

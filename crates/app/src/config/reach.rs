@@ -1,5 +1,7 @@
 //! Whether the settings of a server say one way to it, and go together.
 
+use std::path::PathBuf;
+
 use super::{
     kind::clip,
     net::HttpUrl,
@@ -33,6 +35,8 @@ const WITH_URL: &[&str] = &[
     "credential_resource",
     "transport",
     "ca_file",
+    "tls_client_certificate",
+    "tls_client_key",
     "danger_allow_plain_http",
     "danger_allow_tls12",
 ];
@@ -44,6 +48,7 @@ pub(super) fn reach(walk: &mut Walk<'_>, table: &Table<'_>, section: &ServerSect
         (None, None, Some(url)) => {
             let alone = refuse_strays(walk, table, WITH_COMMAND, "command");
             let safe = check_url(walk, table, url, section.danger_allow_plain_http);
+            let certificate = certificate(walk, table, section, url).ok()?;
             (alone && safe).then(|| {
                 Reach::Url(Remote {
                     url: url.clone(),
@@ -52,6 +57,7 @@ pub(super) fn reach(walk: &mut Walk<'_>, table: &Table<'_>, section: &ServerSect
                     credential_resource: section.credential_resource.clone(),
                     transport: section.transport,
                     ca_file: section.ca_file.clone(),
+                    certificate,
                     danger_tls12: section.danger_allow_tls12,
                 })
             })
@@ -66,6 +72,27 @@ pub(super) fn reach(walk: &mut Walk<'_>, table: &Table<'_>, section: &ServerSect
             None
         }
     }
+}
+
+/// What the server is shown: both files or neither, and only where there is a handshake.
+fn certificate(
+    walk: &mut Walk<'_>,
+    table: &Table<'_>,
+    section: &ServerSection,
+    url: &HttpUrl,
+) -> Result<Option<(PathBuf, PathBuf)>, ()> {
+    let (set, lacks) = match (&section.tls_client_certificate, &section.tls_client_key) {
+        (None, None) => return Ok(None),
+        (Some(certificate), Some(key)) if url.is_https() => {
+            return Ok(Some((certificate.clone(), key.clone())));
+        }
+        (Some(_), Some(_)) => ("tls_client_certificate", "an https `url`"),
+        (Some(_), None) => ("tls_client_certificate", "`tls_client_key`"),
+        (None, Some(_)) => ("tls_client_key", "`tls_client_certificate`"),
+    };
+    let what = format!("this has a meaning only together with {lacks}");
+    walk.conflict(&format!("{}.{set}", table.name), Severity::Error, what, "add it, or remove this");
+    Err(())
 }
 
 fn command(walk: &mut Walk<'_>, table: &Table<'_>, section: &ServerSection, code: Code) -> Option<Reach> {

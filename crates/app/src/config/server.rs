@@ -101,6 +101,11 @@ settings! {
         ] }, default r#""auto""#;
         /// Certificate authorities, in PEM, that may vouch for the URL's host besides the system's.
         Live ca_file: Option<PathBuf> = Maybe(FilePath);
+        /// Certificate chain, in PEM, that the server is shown in the TLS handshake. Read again with each new connection
+        /// when it has changed.
+        Live tls_client_certificate: Option<PathBuf> = Maybe(FilePath);
+        /// Private key of that certificate, in PEM, in a file that only its owner can read.
+        Live tls_client_key: Option<PathBuf> = Maybe(FilePath);
         /// Longest wait for the server to start or to be connected to, handshake included. A first `npx` or
         /// `uvx` downloads.
         Live connect_seconds: Duration = Seconds { least: 1, most: 600 }, default "60";
@@ -299,6 +304,8 @@ pub struct Remote {
     pub credential_resource: Option<String>,
     /// Certificate authorities to trust besides the system's.
     pub ca_file: Option<PathBuf>,
+    /// Certificate and private key that the server is shown.
+    pub certificate: Option<(PathBuf, PathBuf)>,
     /// Whether TLS 1.2 will do.
     pub danger_tls12: bool,
 }

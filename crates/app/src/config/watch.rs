@@ -153,6 +153,9 @@ impl Config {
                 }
                 Reach::Url(remote) => {
                     files.extend(remote.ca_file.clone());
+                    files.extend(
+                        remote.certificate.iter().flat_map(|(chain, key)| [chain.clone(), key.clone()]),
+                    );
                     remote.headers.iter().map(|(_, value)| value).collect()
                 }
             };

@@ -198,7 +198,7 @@ fn server_config(
             // Not settled: it will not be started.
             None => Program { command: program.into(), args: args.clone(), ..Program::default() },
         }),
-        Fetched::Url { url, headers, credential, ca_file, danger_tls12, transport } => {
+        Fetched::Url { url, headers, credential, ca_file, certificate, danger_tls12, transport } => {
             Transport::Http(Endpoint {
                 url: url.uri().clone(),
                 headers: headers.clone(),
@@ -206,6 +206,7 @@ fn server_config(
                     .as_ref()
                     .map(|credential| Arc::new(Credential::new(&credential.config, clock.clone()))),
                 ca_file: ca_file.clone(),
+                certificate: certificate.clone(),
                 danger_tls12: *danger_tls12,
                 mode: match transport {
                     config::Transport::Auto => HttpMode::Auto,

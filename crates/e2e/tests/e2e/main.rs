@@ -47,6 +47,7 @@ mod death;
 mod egress;
 mod export;
 mod log;
+mod login;
 mod message;
 mod odd;
 mod pipe;

@@ -7,6 +7,7 @@ use portcullis_core::{Boundary, Secret, ServerName};
 use portcullis_identity::Credential;
 use portcullis_wire::json::Limits;
 
+use super::http::ClientCertificate;
 use crate::outbound::GENEROUS;
 
 /// A configured server.
@@ -76,6 +77,8 @@ pub struct Endpoint {
     pub credential: Option<Arc<Credential>>,
     /// PEM file of certificate authorities trusted besides the system's.
     pub ca_file: Option<PathBuf>,
+    /// What the server is shown in the handshake.
+    pub certificate: Option<Arc<ClientCertificate>>,
     /// Whether TLS 1.2 will do where the server does not speak TLS 1.3.
     pub danger_tls12: bool,
     /// Which of the HTTP transports.

@@ -32,5 +32,5 @@ mod stdio;
 pub use config::{Endpoint, HttpMode, Program, ServerConfig, Transport};
 pub use event::{Observer, ServerEvent};
 pub use health::{HealthReport, HealthState};
-pub use http::{HttpConfigError, HttpsConnector, https, tls_client};
+pub use http::{ClientCertificate, HttpConfigError, HttpsConnector, https, tls_client};
 pub use server::Server;

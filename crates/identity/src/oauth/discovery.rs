@@ -32,12 +32,19 @@ pub(crate) async fn endpoint(fetch: &dyn Fetch, url: &str, name: &'static str) -
     let home = home(url)?;
     let mut last = FetchFault::new(&home, "it has no metadata");
     for place in places(&home) {
-        match metadata(fetch, &place, &home, url, name).await {
+        let document = metadata(fetch, &place, &home, url).await;
+        match document.and_then(|document| named(&document, &place, name)) {
             Ok(endpoint) => return Ok(endpoint),
             Err(fault) => last = fault,
         }
     }
     Err(last)
+}
+
+fn named(document: &Document, place: &Uri, name: &str) -> Result<Uri, FetchFault> {
+    let endpoint = document.root().get(name).and_then(|value| value.as_str());
+    let endpoint = endpoint.and_then(|uri| uri.parse::<Uri>().ok()).filter(|uri| uri.authority().is_some());
+    endpoint.ok_or_else(|| FetchFault::new(place, format!("it has no `{name}`")))
 }
 
 /// The well-known places, in the order that MCP gives (authorization, "Authorization Server Metadata
@@ -59,23 +66,35 @@ fn places(issuer: &Uri) -> Vec<Uri> {
     paths.into_iter().filter_map(place).collect()
 }
 
-/// An endpoint in metadata that is the issuer's.
-async fn metadata(
-    fetch: &dyn Fetch,
-    place: &Uri,
-    home: &Uri,
-    issuer: &str,
-    name: &'static str,
-) -> Result<Uri, FetchFault> {
+/// Metadata that is the issuer's.
+async fn metadata(fetch: &dyn Fetch, place: &Uri, home: &Uri, issuer: &str) -> Result<Document, FetchFault> {
+    read(get(fetch, place, home).await?, place, issuer)
+}
+
+fn read(body: Bytes, place: &Uri, issuer: &str) -> Result<Document, FetchFault> {
     let fault = |what: String| FetchFault::new(place, what);
-    let document = Document::parse(get(fetch, place, home).await?, &LIMITS);
-    let document = document.map_err(|error| fault(error.to_string()))?;
-    let text = |name| document.root().get(name).and_then(|value| value.as_str());
-    if text("issuer").as_deref() != Some(issuer) {
-        return Err(fault("its `issuer` is not the configured one".to_owned()));
+    let document = Document::parse(body, &LIMITS).map_err(|error| fault(error.to_string()))?;
+    let named = document.root().get("issuer").and_then(|value| value.as_str());
+    if named.as_deref() != Some(issuer) {
+        return Err(fault("its `issuer` is not the one that was asked for".to_owned()));
     }
-    let endpoint = text(name).and_then(|uri| uri.parse::<Uri>().ok());
-    endpoint.filter(|uri| uri.authority().is_some()).ok_or_else(|| fault(format!("it has no `{name}`")))
+    Ok(document)
+}
+
+/// The metadata of the issuer `url` and where it was found; nothing when there is none. `home` is as for
+/// [`Fetch::get`].
+pub(crate) async fn document(
+    fetch: &dyn Fetch,
+    url: &str,
+    home: &Uri,
+) -> Result<Option<(Uri, Document)>, FetchFault> {
+    for place in places(&self::home(url)?) {
+        let fetched = fetch.get(&place, home).await?;
+        if fetched.status == 200 {
+            return read(fetched.body, &place, url).map(|document| Some((place, document)));
+        }
+    }
+    Ok(None)
 }
 
 async fn get(fetch: &dyn Fetch, url: &Uri, home: &Uri) -> Result<Bytes, FetchFault> {

@@ -11,8 +11,12 @@ use crate::jose::SigningKey;
 /// What proves that the gateway is the client it says it is.
 #[derive(Clone)]
 pub enum ClientAuthentication {
+    /// Nothing: a public client (`none`).
+    None,
     /// A secret that both know (`client_secret_basic`).
     Secret(Secret),
+    /// The same in the form, for who takes it nowhere else (`client_secret_post`).
+    SecretInForm(Secret),
     /// A key that only the gateway has (`private_key_jwt`).
     Key(Arc<SigningKey>),
 }
@@ -27,7 +31,7 @@ impl ClientAuthentication {
     }
 
     /// Adds it to a request to `issuer`; some goes into `Authorization`.
-    pub(super) fn apply(
+    pub(crate) fn apply(
         &self,
         client_id: &str,
         issuer: &str,
@@ -35,6 +39,15 @@ impl ClientAuthentication {
         now: u64,
     ) -> Result<Option<Secret>, CredentialFault> {
         match self {
+            Self::None => {
+                form.text("client_id", client_id);
+                Ok(None)
+            }
+            Self::SecretInForm(secret) => {
+                form.text("client_id", client_id);
+                form.add("client_secret", secret.expose());
+                Ok(None)
+            }
             Self::Secret(secret) => {
                 let mut pair = Form::default();
                 pair.encode(client_id.as_bytes());
@@ -56,7 +69,8 @@ impl ClientAuthentication {
 impl fmt::Debug for ClientAuthentication {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Secret(_) => "Secret(…)",
+            Self::None => "None",
+            Self::Secret(_) | Self::SecretInForm(_) => "Secret(…)",
             Self::Key(_) => "Key(…)",
         })
     }

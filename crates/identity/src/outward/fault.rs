@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::FetchFault;
+use crate::{FetchFault, StoreFault};
 
 /// Why a server cannot be called with a credential. Never holds anything secret: what an authorization server says
 /// about a refusal may repeat what it was sent, so only its error code is taken over.
@@ -14,6 +14,17 @@ pub enum CredentialFault {
     /// The caller's token grants none of the scopes that may be asked for.
     #[error("the caller's token grants none of the scopes that may be asked for: `{0}`")]
     Scopes(Arc<str>),
+    /// The person on whose behalf the server is called has to agree to it first.
+    #[error("{why}: {remedy}")]
+    NotConnected {
+        /// What is wrong.
+        why: &'static str,
+        /// What the caller can do.
+        remedy: Arc<str>,
+    },
+    /// What is kept of the connection could not be read or written.
+    #[error("the connection cannot be used: {0}")]
+    Unkept(#[from] StoreFault),
     /// The other side could not be reached.
     #[error(transparent)]
     Unreachable(#[from] FetchFault),
@@ -36,6 +47,14 @@ pub enum CredentialFault {
 }
 
 impl CredentialFault {
+    /// What the caller can do about it, where it is the caller's to do.
+    pub fn remedy(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::NotConnected { remedy, .. } => Some(remedy),
+            _ => None,
+        }
+    }
+
     /// The scopes that a token would need some of, where it is for want of them.
     pub fn lacking_scopes(&self) -> Option<&str> {
         match self {

@@ -105,7 +105,7 @@ impl Form {
         self.0.extend_from_slice(bytes);
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.0
     }
 }

@@ -6,6 +6,7 @@
 //! | stored | the gateway | a secret in a store that speaks Vault's HTTP API |
 //! | client credentials | the gateway | a token that the gateway is given (RFC 6749 section 4.4) |
 //! | exchange | the caller, through the gateway | the caller's token and the gateway's, exchanged (RFC 8693) |
+//! | authorization code | the caller, through the gateway | what the caller agreed to in a browser (`connect`) |
 //!
 //! Tokens are kept in memory until shortly before they expire, one for each caller's token where they are made from
 //! one: what is taken back from a caller is asked for by nobody.
@@ -22,7 +23,7 @@ mod stored;
 
 use std::{fmt, sync::Arc};
 
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue, StatusCode};
 use portcullis_core::{Clock, Digest, OnBehalf, PrincipalKind, Secret, SubjectToken};
 
 pub use client::ClientAuthentication;
@@ -32,9 +33,11 @@ pub use fault::CredentialFault;
 pub use server::IssuedConfig;
 pub use stored::StoredConfig;
 
+use crate::connect::{ConnectConfig, Connector, Wanted as Demanded};
 pub(crate) use grant::Form;
 use grant::{Delegation, Grant};
 use held::{Held, HeldTokens};
+pub(crate) use response::{is_token, refusal};
 use server::TokenEndpoint;
 
 /// How the credential for a server comes about.
@@ -53,6 +56,8 @@ pub enum CredentialConfig {
         /// Asks for scopes that the caller's token does not have.
         danger_beyond_caller_scopes: bool,
     },
+    /// A token that each caller agreed to.
+    AuthorizationCode(ConnectConfig),
 }
 
 /// What one server is shown.
@@ -66,6 +71,7 @@ enum Source {
     Stored(StoredConfig),
     ClientCredentials(TokenEndpoint),
     Exchange { server: TokenEndpoint, actor: bool, beyond: bool },
+    Person(Arc<Connector>),
 }
 
 /// A header to send, and whether it was at hand.
@@ -90,13 +96,16 @@ impl Credential {
                 actor: *actor,
                 beyond: *danger_beyond_caller_scopes,
             },
+            CredentialConfig::AuthorizationCode(connect) => {
+                Source::Person(Arc::new(Connector::new(connect, clock.clone())))
+            }
         };
         Self { source, held: HeldTokens::default(), clock }
     }
 
     /// Whether it depends on who calls.
     pub fn is_per_caller(&self) -> bool {
-        matches!(self.source, Source::Exchange { .. })
+        matches!(self.source, Source::Exchange { .. } | Source::Person(_))
     }
 
     /// What the server is shown when it is called on this behalf.
@@ -104,6 +113,11 @@ impl Credential {
     /// # Errors
     /// [`CredentialFault`] when there is nothing that may be shown.
     pub async fn shown(&self, on_behalf: &OnBehalf) -> Result<Shown, CredentialFault> {
+        if let Source::Person(connector) = &self.source {
+            let current = Box::pin(connector.token(on_behalf)).await?;
+            let (token, is_kept) = (current.token, current.is_kept);
+            return Ok(Shown { header: header(token.expose())?, is_kept, token });
+        }
         let wanted = self.wanted(on_behalf)?;
         let (token, is_kept) = self.held.get(wanted.key(), &*self.clock, || self.obtain(&wanted)).await?;
         Ok(Shown { header: header(token.expose())?, is_kept, token })
@@ -112,9 +126,29 @@ impl Credential {
     /// Forgets what was shown on this behalf: the server no longer takes it. What took its
     /// place meanwhile stays.
     pub async fn forget(&self, on_behalf: &OnBehalf, shown: &Shown) {
+        if let Source::Person(connector) = &self.source {
+            // What cannot be written down is tried again by the next call.
+            let _ = Box::pin(connector.reject(on_behalf, &shown.token)).await;
+            return;
+        }
         if let Ok(wanted) = self.wanted(on_behalf) {
             self.held.forget(wanted.key(), &shown.token).await;
         }
+    }
+
+    /// What to do about an answer with which the server refuses a good credential, when something can be done.
+    pub async fn refused(
+        &self,
+        on_behalf: &OnBehalf,
+        status: StatusCode,
+        headers: &HeaderMap,
+    ) -> Option<CredentialFault> {
+        let Source::Person(connector) = &self.source else { return None };
+        let wanted = Demanded::read(headers);
+        if status != StatusCode::FORBIDDEN || !wanted.is_insufficient {
+            return None;
+        }
+        Box::pin(connector.lacks(on_behalf, &wanted)).await
     }
 
     fn wanted<'a>(&'a self, on_behalf: &'a OnBehalf) -> Result<Wanted<'a>, CredentialFault> {
@@ -154,7 +188,9 @@ impl Credential {
                 }
                 token
             }
-            (Source::ClientCredentials(_), Wanted::Caller { .. }) => Err(CredentialFault::NoSubject),
+            (Source::ClientCredentials(_), Wanted::Caller { .. }) | (Source::Person(_), _) => {
+                Err(CredentialFault::NoSubject)
+            }
         }
     }
 
@@ -205,6 +241,7 @@ impl fmt::Debug for Credential {
             Source::Stored(_) => "Credential(stored)",
             Source::ClientCredentials(_) => "Credential(client credentials)",
             Source::Exchange { .. } => "Credential(exchange)",
+            Source::Person(_) => "Credential(authorization code)",
         })
     }
 }

@@ -42,7 +42,7 @@ pub(super) struct Asked<'a> {
 }
 
 /// Why there was no token: `error`, if it is one.
-pub(super) fn refusal(from: &Arc<str>, answer: &Fetched) -> CredentialFault {
+pub(crate) fn refusal(from: &Arc<str>, answer: &Fetched) -> CredentialFault {
     let document = Document::parse(answer.body.clone(), &LIMITS).ok();
     let code = document.as_ref().and_then(|it| it.root().get("error")).and_then(|it| it.as_str());
     let plain = |code: &str| {
@@ -88,7 +88,8 @@ pub(super) fn token(body: Bytes, asked: &Asked<'_>, now_ms: u64) -> Result<Held,
     Ok(Held { token: Secret::new(token.into_owned().into_bytes()), until_ms })
 }
 
-fn is_token(text: &str) -> bool {
+/// Whether this can be a token (RFC 6750 section 2.1).
+pub(crate) fn is_token(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
     (1..=MAX_TOKEN).contains(&text.len()) && text.bytes().all(allowed)
 }

@@ -7,7 +7,10 @@
 use std::{env, path::PathBuf, process::ExitCode};
 
 use clap::Parser;
-use portcullis_testkit::gateway::{Gateway, Setup};
+use portcullis_testkit::{
+    browser::Browser,
+    gateway::{Gateway, Setup},
+};
 use rmcp::{
     ClientHandler, ClientLifecycleMode, ClientServiceExt, ErrorData, RoleClient,
     model::{
@@ -45,12 +48,21 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<(), Failure> {
+    let is_authorized =
+        env::var("MCP_CONFORMANCE_SCENARIO").is_ok_and(|scenario| scenario.starts_with("auth/"));
     let gateway = match &arguments.gateway {
-        Some(program) => Some(Setup::new().http("suite", &arguments.url).program(program).start().await?),
+        Some(program) => {
+            let setup = Setup::new().http("suite", &arguments.url).program(program);
+            let setup = if is_authorized { with_credential(setup, &arguments.url).await } else { setup };
+            Some(setup.start().await?)
+        }
         None => None,
     };
     let url = gateway.as_ref().map_or(arguments.url, |gateway| gateway.url_of("suite"));
-    let outcome = visit(&url).await;
+    let outcome = match &gateway {
+        Some(gateway) if is_authorized => agree_and_visit(gateway, &url).await,
+        _ => visit(&url).await.map(drop),
+    };
     if let Some(gateway) = gateway {
         report(gateway).await;
     }
@@ -66,7 +78,73 @@ async fn report(gateway: Gateway) {
     let _ = gateway.stop().await;
 }
 
-async fn visit(url: &str) -> Result<(), Failure> {
+/// How often a person agrees before giving up.
+const PATIENCE: usize = 4;
+
+/// What the scenario gives a client, in the gateway's words.
+async fn with_credential(setup: Setup, url: &str) -> Setup {
+    let context = context();
+    let text = |name: &str| context.get(name).and_then(Value::as_str);
+    let mut credential = "[credential.suite]\nmode = \"authorization-code\"\n\
+        client_document = \"https://conformance-test.local/client-metadata.json\"\n"
+        .to_owned();
+    if let (Some(id), Some(secret)) = (text("client_id"), text("client_secret")) {
+        let issuer = issuer_of(url).await.unwrap_or_default();
+        credential += &format!(
+            "issuer = {}\nclient_id = {}\nclient_secret = {{ danger_inline = {} }}\n",
+            json!(issuer),
+            json!(id),
+            json!(secret)
+        );
+    }
+    setup.with("credential = \"suite\"").sections(&credential)
+}
+
+/// Whom an operator would read in the server's description.
+async fn issuer_of(url: &str) -> Option<String> {
+    let mut browser = Browser::default();
+    let origin = url.trim_end_matches("/mcp");
+    for place in ["/.well-known/oauth-protected-resource/mcp", "/.well-known/oauth-protected-resource"] {
+        let page = browser.send("GET", &format!("{origin}{place}"), None).await.ok()?;
+        let start = page.body.find('{')?;
+        let end = page.body.rfind('}')?;
+        let body: Value = serde_json::from_str(page.body.get(start..=end)?).unwrap_or_default();
+        if let Some(issuer) = body.pointer("/authorization_servers/0").and_then(Value::as_str) {
+            return Some(issuer.to_owned());
+        }
+    }
+    None
+}
+
+/// As a person would: agree when asked to, and try again.
+async fn agree_and_visit(gateway: &Gateway, url: &str) -> Result<(), Failure> {
+    for _ in 0..PATIENCE {
+        let outcome = visit(url).await;
+        let asked = match &outcome {
+            Ok(said) => said.contains("portcullis login"),
+            Err(failure) => failure.to_string().contains("portcullis login"),
+        };
+        if !asked {
+            return outcome.map(drop);
+        }
+        let login = gateway.login("suite").await?;
+        note("page", login.page());
+        Browser::default().open(login.url()).await?;
+        let (status, said) = login.end().await?;
+        note("login", format!("{status} {said:?}"));
+        if !status.success() {
+            return Err("the login failed".into());
+        }
+    }
+    Err("there is no end to what is to be agreed to".into())
+}
+
+fn context() -> Value {
+    serde_json::from_str(&env::var("MCP_CONFORMANCE_CONTEXT").unwrap_or_default()).unwrap_or_default()
+}
+
+/// Does all there is to do, and returns what went wrong with single calls.
+async fn visit(url: &str) -> Result<String, Failure> {
     let modern = env::var("MCP_CONFORMANCE_PROTOCOL_VERSION").is_ok_and(|version| version == "2026-07-28");
     let mode = if modern {
         ClientLifecycleMode::Discover { preferred_versions: vec![ProtocolVersion::V_2026_07_28] }
@@ -75,24 +153,26 @@ async fn visit(url: &str) -> Result<(), Failure> {
     };
     let transport = StreamableHttpClientTransport::from_uri(url);
     let client = Obliging.serve_with_lifecycle(transport, mode).await?;
+    let mut said = String::new();
     for (tool, arguments) in calls(&client).await? {
         let params = CallToolRequestParams::new(tool.clone()).with_arguments(arguments);
         match client.call_tool(params).await {
             Ok(result) => note(&tool, json!(result.content)),
-            Err(error) => note(&tool, error),
+            Err(error) => {
+                said += &error.to_string();
+                note(&tool, error);
+            }
         }
     }
     read_and_prompt(&client).await?;
     client.cancel().await?;
-    Ok(())
+    Ok(said)
 }
 
 /// The calls that the scenario prescribes, else one of each tool.
 async fn calls(client: &RunningService<RoleClient, Obliging>) -> Result<Vec<(String, Object)>, Failure> {
     let tools = client.list_all_tools().await?;
-    let context: Value =
-        serde_json::from_str(&env::var("MCP_CONFORMANCE_CONTEXT").unwrap_or_default()).unwrap_or_default();
-    if let Some(prescribed) = context.get("toolCalls").and_then(Value::as_array) {
+    if let Some(prescribed) = context().get("toolCalls").and_then(Value::as_array) {
         let call = |call: &Value| {
             let name = call.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
             (name, call.get("arguments").and_then(Value::as_object).cloned().unwrap_or_default())

@@ -67,13 +67,26 @@ impl HttpServer {
         gateway_keys: Option<&serde_json::Value>,
         opaque: bool,
     ) -> Result<Self, SpawnError> {
+        let mut env = Vec::new();
+        env.extend(opaque.then(|| ("OPAQUE_TOKENS", "1".to_owned())));
+        env.extend(gateway_keys.map(|keys| ("GATEWAY_JWKS", keys.to_string())));
+        Self::authorization_server_with(bed, &env).await
+    }
+
+    /// The same with these variables, which its script explains.
+    ///
+    /// # Errors
+    /// When it does not start or does not listen within 30 s.
+    pub async fn authorization_server_with(
+        bed: &Bed,
+        variables: &[(&str, String)],
+    ) -> Result<Self, SpawnError> {
         let script =
             Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testbed/servers/authorization-server.mjs");
         let script = script.to_str().expect("the repository's path is UTF-8").to_owned();
         let modules = bed.module("").to_str().expect("the path of the bed is UTF-8").to_owned();
         let mut env = vec![("PORTCULLIS_BED_NODE_MODULES".to_owned(), modules)];
-        env.extend(opaque.then(|| ("OPAQUE_TOKENS".to_owned(), "1".to_owned())));
-        env.extend(gateway_keys.map(|keys| ("GATEWAY_JWKS".to_owned(), keys.to_string())));
+        env.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
         let launch =
             Launch { program: bed.node().to_owned(), args: vec![script], env, sandbox: Sandbox::default() };
         Self::start(&launch, Channel::Output, "").await

@@ -88,6 +88,17 @@ pub(super) fn passed(run: &Run) -> usize {
     run.values().filter(|check| check.status == PASSED).count()
 }
 
+/// What was found wrong, warnings included.
+pub(super) fn failed(run: &Run) -> Vec<Difference> {
+    let failed = run.iter().filter(|(_, check)| matches!(check.status.as_str(), "FAILURE" | "WARNING"));
+    let difference = |(key, check): (&Key, &Check)| Difference {
+        key: key.clone(),
+        through: check.status.clone(),
+        why: check.error_message.clone().unwrap_or_default(),
+    };
+    failed.map(difference).collect()
+}
+
 /// What passes in `direct` and not in `through`. A check that was not made counts as well: a scenario that stops
 /// early makes fewer.
 pub(super) fn compare(direct: &Run, through: &Run) -> Vec<Difference> {

@@ -90,7 +90,8 @@ impl HttpClient {
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(connect_timeout));
         tcp.set_keepalive(Some(KEEP_ALIVE));
-        let connector = tls::connector(tcp, tls, endpoint.ca_file.as_deref(), oldest)?;
+        let connector =
+            tls::connector(tcp, tls, endpoint.ca_file.as_deref(), oldest, endpoint.certificate.clone())?;
         let inner = Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())

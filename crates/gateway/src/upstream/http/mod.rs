@@ -14,6 +14,7 @@
 mod body;
 mod client;
 mod events;
+mod identity;
 mod modern;
 mod probe;
 mod sse;
@@ -33,6 +34,7 @@ pub use hyper_rustls::HttpsConnector;
 use self::{client::HttpClient, probe::Legacy};
 pub use self::{
     client::HttpConfigError,
+    identity::ClientCertificate,
     tls::{https, tls_client},
 };
 use super::{

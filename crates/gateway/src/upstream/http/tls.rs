@@ -11,7 +11,7 @@ use rustls::{
 };
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 
-use super::client::HttpConfigError;
+use super::{client::HttpConfigError, identity::ClientCertificate};
 
 /// The oldest version of TLS that will do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub fn https(
     let mut tcp = HttpConnector::new();
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(connect_timeout));
-    connector(tcp, tls, ca_file, Oldest::Tls12)
+    connector(tcp, tls, ca_file, Oldest::Tls12, None)
 }
 
 /// How the gateway speaks TLS to what is no server. `ca_file` holds authorities trusted besides the system's.
@@ -55,7 +55,7 @@ pub fn https(
 /// # Errors
 /// [`HttpConfigError`] when there is nobody to trust, or TLS cannot be set up.
 pub fn tls_client(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, HttpConfigError> {
-    config(true, ca_file, Oldest::Tls12).map(Arc::new)
+    config(true, ca_file, Oldest::Tls12, None).map(Arc::new)
 }
 
 /// A connector for `http` and `https`. `ca_file` holds authorities trusted besides the system's.
@@ -64,16 +64,22 @@ pub(super) fn connector(
     tls: bool,
     ca_file: Option<&Path>,
     oldest: Oldest,
+    shown: Option<Arc<ClientCertificate>>,
 ) -> Result<HttpsConnector<HttpConnector>, HttpConfigError> {
     tcp.enforce_http(false);
     Ok(HttpsConnectorBuilder::new()
-        .with_tls_config(config(tls, ca_file, oldest)?)
+        .with_tls_config(config(tls, ca_file, oldest, shown)?)
         .https_or_http()
         .enable_all_versions()
         .wrap_connector(tcp))
 }
 
-fn config(tls: bool, ca_file: Option<&Path>, oldest: Oldest) -> Result<ClientConfig, HttpConfigError> {
+fn config(
+    tls: bool,
+    ca_file: Option<&Path>,
+    oldest: Oldest,
+    shown: Option<Arc<ClientCertificate>>,
+) -> Result<ClientConfig, HttpConfigError> {
     let mut roots = RootCertStore::empty();
     if tls {
         // Certificates that cannot be read are as good as absent; none at all is an error below.
@@ -85,11 +91,14 @@ fn config(tls: bool, ca_file: Option<&Path>, oldest: Oldest) -> Result<ClientCon
     if tls && roots.is_empty() {
         return Err(HttpConfigError::NoAuthorities);
     }
-    Ok(ClientConfig::builder_with_provider(aws_lc_rs::default_provider().into())
+    let builder = ClientConfig::builder_with_provider(aws_lc_rs::default_provider().into())
         .with_protocol_versions(oldest.and_later())
         .map_err(|error| HttpConfigError::Tls(error.to_string()))?
-        .with_root_certificates(roots)
-        .with_no_client_auth())
+        .with_root_certificates(roots);
+    Ok(match shown {
+        Some(certificate) => builder.with_client_cert_resolver(certificate),
+        None => builder.with_no_client_auth(),
+    })
 }
 
 /// Every certificate of the file, or an error: a half-read file would silently trust less than was asked.

@@ -47,6 +47,9 @@ impl Way {
         let shown = credential.shown(&on_behalf).await.map_err(no_credential)?;
         let again = shown.is_kept.then(|| request.clone());
         let answer = self.client.send(request, Some(shown.header.clone())).await?;
+        if let Some(fault) = credential.refused(&on_behalf, answer.status(), answer.headers()).await {
+            return Err(no_credential(fault));
+        }
         if answer.status() != StatusCode::UNAUTHORIZED {
             return Ok(answer);
         }
@@ -66,5 +69,9 @@ impl Deref for Way {
 }
 
 fn no_credential(fault: CredentialFault) -> UpstreamError {
-    UpstreamError::NoCredential { scopes: fault.lacking_scopes().map(Into::into), reason: fault.to_string() }
+    UpstreamError::NoCredential {
+        scopes: fault.lacking_scopes().map(Into::into),
+        remedy: fault.remedy().cloned(),
+        reason: fault.to_string(),
+    }
 }

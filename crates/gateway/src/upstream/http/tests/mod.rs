@@ -69,6 +69,7 @@ impl Bench {
             headers,
             credential,
             ca_file: None,
+            certificate: None,
             danger_tls12: false,
             mode,
         };

@@ -179,6 +179,7 @@ async fn nobody_there_is_unreachable() {
         headers: Vec::new(),
         credential: None,
         ca_file: None,
+        certificate: None,
         danger_tls12: false,
         mode: HttpMode::Auto,
     };

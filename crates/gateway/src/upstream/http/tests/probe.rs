@@ -144,6 +144,7 @@ async fn unusable_configurations_are_named() {
             headers: headers.iter().map(header).collect(),
             credential: None,
             ca_file: ca_file.map(Into::into),
+            certificate: None,
             danger_tls12: false,
             mode: HttpMode::Auto,
         };
