@@ -77,7 +77,7 @@ settings! {
         /// Registers the gateway where it is nobody yet (RFC 7591). What is registered is used with that issuer only.
         Live dynamic_registration: bool = Flag, default "true";
         /// Port of this machine to which `portcullis login` lets the browser come back; 0 for one that is free.
-        Live callback_port: usize = Whole::<usize>::new("", 0, 65_535), default "0";
+        Live callback_port: usize = Whole::<usize>::new("ports", 0, 65_535), default "0";
         /// Logical name of the server (`audience`), where the authorization server wants one besides the URL.
         Live audience: Option<String> = Maybe(PRINCIPAL);
         /// Sends a token of the gateway's own as the actor, so that the new token names caller and gateway.
