@@ -1,12 +1,13 @@
 //! What each server that is a command may do, settled before it is started.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use portcullis_core::{Boundary, ControlId, ControlRun, Digest, RunState, ServerName};
 use portcullis_sandbox::{Asked, Plan, control_groups, infer};
 
 use crate::{
     compose::{Fetched, Upstream},
+    own::Own,
     proofs::Proofs,
 };
 
@@ -25,8 +26,8 @@ enum Settled {
     DangerNone,
 }
 
-/// Settles it; `None` for servers on the network. `store` holds the files of admitted servers, which none may change.
-pub(crate) fn confine(server: &Upstream, store: &Path) -> Option<Confined> {
+/// Settles it; `None` for servers on the network. `own` is what none of them may reach.
+pub(crate) fn confine(server: &Upstream, own: &Own) -> Option<Confined> {
     let Fetched::Command { program, args, env, cwd, sandbox, admission } = &server.reach else { return None };
     let as_written =
         |boundary, settled| Confined { program: program.into(), args: args.clone(), boundary, settled };
@@ -52,7 +53,7 @@ pub(crate) fn confine(server: &Upstream, store: &Path) -> Option<Confined> {
         danger_host_network: sandbox.danger_host_network,
     };
     let proved = infer(&asked).map_err(|fault| fault.to_string()).and_then(|inferred| {
-        keeps_out_of(store, &inferred.plan)?;
+        own.is_out_of_reach_of(&inferred.plan)?;
         let proof = Proofs::of_user().settle(&inferred.plan)?;
         Ok((inferred, proof))
     });
@@ -65,19 +66,6 @@ pub(crate) fn confine(server: &Upstream, store: &Path) -> Option<Confined> {
         },
         Err(reason) => as_written(Boundary::Unsettled(reason.as_str().into()), Settled::Refused(reason)),
     })
-}
-
-/// Whoever may write around a directory can put another one in its place.
-fn keeps_out_of(store: &Path, plan: &Plan) -> Result<(), String> {
-    let Ok(store) = store.canonicalize() else { return Ok(()) };
-    match plan.write.iter().find(|it| it.starts_with(&store) || store.starts_with(it)) {
-        Some(over) => Err(format!(
-            "it may write `{}`, and with it the files of admitted servers in `{}`: let it write less, or move `supply.store`",
-            over.display(),
-            store.display()
-        )),
-        None => Ok(()),
-    }
 }
 
 impl Confined {

@@ -22,6 +22,9 @@ pub enum EventKind {
     Connected,
     /// A server process ended.
     ChildExited,
+    /// A server in a sandbox made a system call that is refused there; the detail names the call, the program, and how
+    /// often (control ISO-01).
+    Denied,
     /// A server's list was fetched; the detail names its digest and what was refused in it.
     CatalogueChanged,
     /// A message that belongs to no call, or what a server says about itself, held something worth knowing, or was
@@ -66,6 +69,7 @@ impl EventKind {
             Self::NotStarted => "not-started",
             Self::Connected => "connected",
             Self::ChildExited => "child-exited",
+            Self::Denied => "denied",
             Self::CatalogueChanged => "catalogue-changed",
             Self::Content => "content",
             Self::Approved => "approved",

@@ -50,12 +50,12 @@ pub(crate) fn pair() -> io::Result<(UnixStream, OwnedFd)> {
 /// Makes the socket in the network of this process, which must be one of its own, and hands it out.
 pub(crate) fn open(there: impl AsFd) -> io::Result<()> {
     system::raise_loopback()?;
-    hand_over(there, &TcpListener::bind((Ipv4Addr::LOCALHOST, PORT))?)
+    hand_over(there, TcpListener::bind((Ipv4Addr::LOCALHOST, PORT))?)
 }
 
-/// Hands a socket over.
-pub(crate) fn hand_over(there: impl AsFd, listener: &TcpListener) -> io::Result<()> {
-    let descriptors = [listener.as_fd()];
+/// Hands a descriptor over.
+pub(crate) fn hand_over(there: impl AsFd, descriptor: impl AsFd) -> io::Result<()> {
+    let descriptors = [descriptor.as_fd()];
     let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
     ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
@@ -67,13 +67,21 @@ pub(crate) fn hand_over(there: impl AsFd, listener: &TcpListener) -> io::Result<
 
 /// Takes a socket that was handed over before.
 pub(crate) fn take(here: impl AsFd) -> io::Result<TcpListener> {
+    receive(here, RecvFlags::DONTWAIT).map(TcpListener::from)
+}
+
+/// Takes a descriptor when it is handed over; an error when nobody is left who could.
+pub(crate) fn wait_for(here: impl AsFd) -> io::Result<OwnedFd> {
+    receive(here, RecvFlags::empty())
+}
+
+fn receive(here: impl AsFd, flags: RecvFlags) -> io::Result<OwnedFd> {
     let (mut byte, mut space) = ([0], [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))]);
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-    let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
-    recvmsg(here, &mut [IoSliceMut::new(&mut byte)], &mut ancillary, flags)?;
+    recvmsg(here, &mut [IoSliceMut::new(&mut byte)], &mut ancillary, flags | RecvFlags::CMSG_CLOEXEC)?;
     let descriptor = ancillary.drain().find_map(|message| match message {
         RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
         _ => None,
     });
-    descriptor.map(TcpListener::from).ok_or(io::ErrorKind::InvalidData.into())
+    descriptor.ok_or(io::ErrorKind::InvalidData.into())
 }

@@ -1,7 +1,7 @@
 //! The gateway's side of a supervised server.
 
 use std::{
-    env, io,
+    env, fmt, io,
     os::{fd::OwnedFd, unix::net::UnixStream},
     path::PathBuf,
     process,
@@ -9,7 +9,9 @@ use std::{
     time::Duration,
 };
 
-use portcullis_core::{Boundary, BoxFuture, Exit, LaunchError, LaunchPlan, Launched, Launcher, Process};
+use portcullis_core::{
+    Boundary, BoxFuture, Exit, LaunchError, LaunchPlan, Launched, Launcher, Process, ServerName,
+};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
     net::{
@@ -22,7 +24,7 @@ use tokio::{
 };
 
 use crate::{
-    Plan, StartError, door,
+    DeniedCall, Plan, StartError, door,
     egress::{self, Gate, Gates},
     environment::{environment, passed},
     order::{self, Stdio},
@@ -36,11 +38,14 @@ use crate::{
 const SUPERVISOR_LIMIT: Duration = Duration::from_secs(5);
 
 /// Starts servers under a supervisor, see the crate's description.
-#[derive(Debug)]
 pub struct ProcessLauncher {
     supervisor: PathBuf,
     gates: Option<Arc<Gates>>,
+    on_denied: Option<OnDenied>,
 }
+
+/// Is told of system calls that a server in a sandbox made and that were refused.
+pub type OnDenied = Arc<dyn Fn(&ServerName, &DeniedCall) + Send + Sync>;
 
 type Reports = Lines<BufReader<OwnedReadHalf>>;
 
@@ -62,13 +67,19 @@ impl ProcessLauncher {
     /// As [`ProcessLauncher::new`].
     pub fn with_supervisor(program: impl Into<PathBuf>) -> io::Result<Self> {
         strays::become_subreaper()?;
-        Ok(Self { supervisor: program.into(), gates: None })
+        Ok(Self { supervisor: program.into(), gates: None, on_denied: None })
     }
 
     /// Serves the ways out of its servers through `gates`. Without, a server whose plan names hosts is not started.
     #[must_use]
     pub fn through(self, gates: Arc<Gates>) -> Self {
         Self { gates: Some(gates), ..self }
+    }
+
+    /// Tells of system calls that its servers made and that were refused.
+    #[must_use]
+    pub fn telling(self, on_denied: OnDenied) -> Self {
+        Self { on_denied: Some(on_denied), ..self }
     }
 
     /// The gate of a server whose plan names hosts.
@@ -105,7 +116,8 @@ impl ProcessLauncher {
         }
         let (lines, stderr) = mpsc::channel(stderr::QUEUE);
         tokio::spawn(stderr::forward(ends.error, lines));
-        let process = Arc::new(Tree::watch(child, registration, reports, commands));
+        let heard = self.on_denied.clone().map(|on_denied| (plan.server.clone(), on_denied));
+        let process = Arc::new(Tree::watch(child, registration, Told { reports, heard }, commands));
         if let (Some(gate), Some(here)) = (gate, here) {
             let way_out = door::take(here).and_then(listener).map_err(setup)?;
             tokio::spawn(egress::serve(way_out, gate, process.ended()));
@@ -131,6 +143,12 @@ impl ProcessLauncher {
         let (reports, mut commands) = tokio::net::UnixStream::from_std(ours)?.into_split();
         commands.write_all(body.expose()).await?;
         Ok(Prepared { child, registration, reports: BufReader::new(reports).lines(), commands, ends })
+    }
+}
+
+impl fmt::Debug for ProcessLauncher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProcessLauncher").field("supervisor", &self.supervisor).finish_non_exhaustive()
     }
 }
 
@@ -172,6 +190,12 @@ fn pipes(door: Option<OwnedFd>) -> io::Result<(OurEnds, Stdio)> {
     Ok((ours, Stdio { input, output, error, door }))
 }
 
+/// What a supervisor tells, and who wants to know.
+struct Told {
+    reports: Reports,
+    heard: Option<(ServerName, OnDenied)>,
+}
+
 /// A supervisor and what it supervises. Dropping it closes the control socket, which ends the tree.
 struct Tree {
     id: u32,
@@ -181,7 +205,7 @@ struct Tree {
 }
 
 impl Tree {
-    fn watch(child: Child, registration: Registration, reports: Reports, commands: OwnedWriteHalf) -> Self {
+    fn watch(child: Child, registration: Registration, reports: Told, commands: OwnedWriteHalf) -> Self {
         let (kill_supervisor, kill) = mpsc::channel(1);
         let (ended, exit) = watch::channel(None);
         let id = child.id().unwrap_or_default();
@@ -238,7 +262,7 @@ impl Process for Tree {
 async fn see_out(
     mut child: Child,
     registration: Registration,
-    mut reports: Reports,
+    mut reports: Told,
     kill: mpsc::Receiver<()>,
 ) -> Exit {
     let last_word = tokio::select! {
@@ -255,10 +279,13 @@ async fn see_out(
     last_word.unwrap_or(Exit::Unknown)
 }
 
-async fn last_word(reports: &mut Reports) -> Option<Exit> {
+async fn last_word(told: &mut Told) -> Option<Exit> {
     loop {
-        match Report::parse(&reports.next_line().await.ok()??)? {
+        match Report::parse(&told.reports.next_line().await.ok()??)? {
             Report::Ended(exit) => return Some(exit),
+            Report::Denied(calls) => {
+                told.heard.iter().for_each(|(server, on_denied)| on_denied(server, &calls));
+            }
             Report::Started(_) | Report::Probed(_) => {}
             Report::Failed(_) | Report::Unmet { .. } => return None,
         }

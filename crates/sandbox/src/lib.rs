@@ -24,6 +24,7 @@
 #[cfg(test)]
 extern crate self as portcullis_sandbox;
 
+mod denied;
 mod door;
 pub mod egress;
 mod environment;
@@ -34,6 +35,7 @@ mod limits;
 mod order;
 mod plan;
 mod process_table;
+mod relay;
 mod report;
 pub mod selftest;
 mod stderr;
@@ -41,9 +43,10 @@ mod strays;
 pub mod supervise;
 mod system;
 
+pub use denied::DeniedCall;
 pub use infer::{Asked, InferFault, Inferred, infer};
 pub use kernel::{
     CallVerdict, Contained, DigestOf, Ended, StartError, SystemCall, control_groups, system_calls,
 };
-pub use launcher::ProcessLauncher;
+pub use launcher::{OnDenied, ProcessLauncher};
 pub use plan::{Draft, Egress, Limits, Plan, PlanFault};

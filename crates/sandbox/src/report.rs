@@ -1,8 +1,10 @@
 //! What the supervisor tells the gateway: lines of text on the control socket.
 
+use std::os::fd::AsFd;
+
 use portcullis_core::Exit;
 
-use crate::selftest::Probed;
+use crate::{denied::DeniedCall, selftest::Probed};
 
 /// One line from the supervisor.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +22,8 @@ pub(crate) enum Report {
     },
     /// What came of one attempt of a self-test.
     Probed(Probed),
+    /// System calls that were refused.
+    Denied(DeniedCall),
     /// The server has ended and so has all it started.
     Ended(Exit),
 }
@@ -39,10 +43,24 @@ impl Report {
             }
             // Strings only: this cannot fail, and what cannot be read ends the test.
             Self::Probed(probed) => format!("probed {}\n", serde_json::to_string(probed).unwrap_or_default()),
+            Self::Denied(denied) => format!("denied {}\n", serde_json::to_string(denied).unwrap_or_default()),
             Self::Ended(Exit::Code(code)) => format!("code {code}\n"),
             Self::Ended(Exit::Signal(signal)) => format!("signal {signal}\n"),
             Self::Ended(Exit::OutOfMemory) => "memory \n".to_owned(),
             Self::Ended(Exit::Unknown) => "unknown \n".to_owned(),
+        }
+    }
+
+    /// The next one from a socket; `None` when nobody is there who could tell, or what is told cannot be understood.
+    pub(crate) fn read(from: impl AsFd) -> Option<Self> {
+        let (mut line, mut byte) = (Vec::new(), [0]);
+        loop {
+            match rustix::io::read(&from, &mut byte) {
+                Ok(1) if byte == *b"\n" => return Self::parse(&String::from_utf8_lossy(&line)),
+                Ok(1) => line.extend(byte),
+                Err(rustix::io::Errno::INTR) => {}
+                _ => return None,
+            }
         }
     }
 
@@ -56,6 +74,7 @@ impl Report {
                 Self::Unmet { boundary: boundary.to_owned(), reason: reason.to_owned() }
             }
             "probed" => Self::Probed(serde_json::from_str(rest).ok()?),
+            "denied" => Self::Denied(serde_json::from_str(rest).ok()?),
             "code" => Self::Ended(Exit::Code(rest.parse().ok()?)),
             "signal" => Self::Ended(Exit::Signal(rest.parse().ok()?)),
             "memory" => Self::Ended(Exit::OutOfMemory),
@@ -75,6 +94,7 @@ mod tests {
             Report::Started(7),
             Report::Failed("no such file".into()),
             Report::Unmet { boundary: "landlock".into(), reason: "not in this kernel".into() },
+            Report::Denied(DeniedCall { call: "ptrace".into(), program: "/a b\n".into(), count: 3 }),
             Report::Ended(Exit::Code(3)),
             Report::Ended(Exit::Signal(9)),
             Report::Ended(Exit::OutOfMemory),

@@ -23,6 +23,7 @@ use crate::{
     Contained, DigestOf, Plan, StartError, door,
     order::{self, Order, Stdio},
     process_table,
+    relay::Relay,
     report::{KILL, Report, TERMINATE},
     system,
 };
@@ -64,10 +65,15 @@ fn supervise(control: BorrowedFd<'_>, digest_of: Option<DigestOf>) -> Result<Exi
     set_no_new_privs(true).map_err(|error| failed(error.into()))?;
     let (order, stdio) = order::receive(control).map_err(failed)?;
     let server = start(order, stdio, digest_of)?;
-    let watched = watch(control, &server);
+    let mut relay = match &server {
+        Server::Contained(contained) => Relay::of(contained.reports().map_err(failed)?),
+        Server::Plain(_) => Relay::of_nobody(),
+    };
+    let watched = watch(control, &server, &mut relay);
     let exit = end_all(server.pid(), watched.as_ref().ok().copied().flatten());
+    let ended = relay.finish(control);
     let told = match server {
-        Server::Contained(contained) => contained.report(),
+        Server::Contained(contained) => contained.judged_after(ended),
         Server::Plain(_) => None,
     };
     watched.map_err(|error| StartError::unmet("supervision", error.to_string()))?;
@@ -114,7 +120,7 @@ fn start(order: Order, stdio: Stdio, digest_of: Option<DigestOf>) -> Result<Serv
         if let Some(way_out) = contained.way_out() {
             let unmet = |error: io::Error| StartError::unmet("network", error.to_string());
             let there = stdio.door.ok_or(io::ErrorKind::NotConnected.into()).map_err(unmet)?;
-            door::hand_over(there, &way_out).map_err(unmet)?;
+            door::hand_over(there, way_out).map_err(unmet)?;
         }
         return Ok(Server::Contained(contained));
     }
@@ -130,18 +136,41 @@ fn start(order: Order, stdio: Stdio, digest_of: Option<DigestOf>) -> Result<Serv
     pid.map(Server::Plain).ok_or(StartError::Program(io::ErrorKind::InvalidData.into()))
 }
 
+/// What is attended to while a server runs.
+pub(crate) trait Aside {
+    /// Where something arrives, while anything is wanted.
+    fn arrives_at(&self) -> Option<BorrowedFd<'_>>;
+
+    /// Takes one thing that has arrived.
+    fn take(&mut self);
+
+    /// Tells of it whatever can be told without waiting; gives the time after which to try again.
+    fn tell(&mut self, control: BorrowedFd<'_>) -> Option<Timespec>;
+}
+
 /// Returns when the tree is to end: with the server's status when it ended by itself.
-pub(crate) fn watch(control: BorrowedFd<'_>, server: &Server) -> io::Result<Option<WaitStatus>> {
+pub(crate) fn watch(
+    control: BorrowedFd<'_>,
+    server: &Server,
+    aside: &mut impl Aside,
+) -> io::Result<Option<WaitStatus>> {
     let pid = server.pid();
     let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
     tell(control, &Report::Started(pid.as_raw_nonzero().get().unsigned_abs()));
     loop {
-        let mut ready = [PollFd::new(&control, PollFlags::IN), PollFd::new(&pidfd, PollFlags::IN)];
-        match poll(&mut ready, Some(&REAP_EVERY)) {
+        let again = aside.tell(control);
+        let arrives = aside.arrives_at();
+        let mut ready = vec![PollFd::new(&control, PollFlags::IN), PollFd::new(&pidfd, PollFlags::IN)];
+        ready.extend(arrives.iter().map(|it| PollFd::new(it, PollFlags::IN)));
+        match poll(&mut ready, Some(again.as_ref().unwrap_or(&REAP_EVERY))) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
-        let commanded = ready.first().is_some_and(|control| !control.revents().is_empty());
+        let is_ready = |at: usize| ready.get(at).is_some_and(|it| !it.revents().is_empty());
+        let (commanded, arrived) = (is_ready(0), is_ready(2));
+        if arrived {
+            aside.take();
+        }
         if let Reaped::Server(status) = reap(pid) {
             return Ok(Some(status));
         }
@@ -222,6 +251,17 @@ fn exit_code(exit: Exit) -> ExitCode {
         Exit::OutOfMemory | Exit::Unknown => 137,
     };
     ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX))
+}
+
+/// Reports if that takes no waiting.
+pub(crate) fn try_tell(control: BorrowedFd<'_>, report: &Report) -> Result<(), Errno> {
+    let flags = rustix::net::SendFlags::NOSIGNAL | rustix::net::SendFlags::DONTWAIT;
+    let line = report.to_line();
+    match rustix::net::send(control, line.as_bytes(), flags) {
+        Ok(sent) if sent == line.len() => Ok(()),
+        Ok(_) => Err(Errno::MSGSIZE),
+        Err(error) => Err(error),
+    }
 }
 
 /// Reports if the gateway is still there; nothing depends on it.

@@ -1,14 +1,14 @@
 //! The system calls without a safe interface.
 #![expect(
     unsafe_code,
-    reason = "descriptors as a range, forking, and attributes of mounts have no safe form"
+    reason = "descriptors as a range, forking, attributes of mounts and held system calls have no safe form"
 )]
 
 use std::{
     fs, io,
     net::{Ipv4Addr, UdpSocket},
     os::{
-        fd::{AsRawFd, BorrowedFd, OwnedFd},
+        fd::{AsRawFd, BorrowedFd, FromRawFd as _, OwnedFd},
         unix::process::CommandExt,
     },
     panic::{AssertUnwindSafe, catch_unwind},
@@ -97,14 +97,86 @@ pub(crate) fn call_with_nothing(number: i64) -> io::Result<()> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// Closes every descriptor but one. Nothing that owns another may be used or dropped afterwards: only for a
+/// Closes every descriptor but these. Nothing that owns another may be used or dropped afterwards: only for a
 /// process that ends by `_exit`.
-pub(crate) fn keep_only(kept: BorrowedFd<'_>) {
-    let kept = kept.as_raw_fd().unsigned_abs();
-    let below = kept.checked_sub(1).map(|last| (0, last));
-    for (first, last) in below.into_iter().chain([(kept + 1, libc::c_uint::MAX)]) {
-        // SAFETY: the call takes no pointers. Owners of the closed descriptors are never used again, see above.
-        unsafe { libc::close_range(first, last, 0) };
+pub(crate) fn keep_only(kept: &[BorrowedFd<'_>]) {
+    let mut kept: Vec<libc::c_uint> = kept.iter().map(|it| it.as_raw_fd().unsigned_abs()).collect();
+    kept.sort_unstable();
+    let mut first = 0;
+    for end in kept.iter().copied().chain([libc::c_uint::MAX]) {
+        if first < end {
+            // SAFETY: the call takes no pointers. Owners of the closed descriptors are never used again, see above.
+            unsafe { libc::close_range(first, end - 1, 0) };
+        }
+        first = end.saturating_add(1);
+    }
+}
+
+/// A system call that waits for an answer (seccomp_unotify(2)).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HeldCall {
+    id: u64,
+    /// The thread that made it, as this process numbers it; 0 when it cannot see it.
+    pub(crate) thread: u32,
+    /// Number of the call.
+    pub(crate) number: i64,
+}
+
+/// Puts a filter in force for this thread and all it will start, and gives the descriptor at which calls arrive that
+/// the filter has wait for an answer. It is closed when a program is executed.
+pub(crate) fn hear_filtered(program: &[seccompiler::sock_filter]) -> io::Result<OwnedFd> {
+    let len = u16::try_from(program.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let program = libc::sock_fprog { len, filter: program.as_ptr().cast::<libc::sock_filter>().cast_mut() };
+    // SAFETY: `program` names `len` instructions of the layout the kernel reads (both types are `struct sock_filter`),
+    // which it copies before the call returns.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_seccomp,
+            libc::SECCOMP_SET_MODE_FILTER,
+            libc::SECCOMP_FILTER_FLAG_NEW_LISTENER,
+            std::ptr::from_ref(&program),
+        )
+    };
+    let descriptor = i32::try_from(result).ok().filter(|descriptor| *descriptor >= 0);
+    // SAFETY: the call has just made this descriptor, and nobody else knows of it.
+    descriptor.map(|it| unsafe { OwnedFd::from_raw_fd(it) }).ok_or_else(io::Error::last_os_error)
+}
+
+/// The next call that waits. An error when there is none any more, which is no reason to stop listening.
+pub(crate) fn next_held(listener: BorrowedFd<'_>) -> io::Result<HeldCall> {
+    // SAFETY: numbers only, for which 0 is a value; the kernel wants them to be 0.
+    let mut held: libc::seccomp_notif = unsafe { std::mem::zeroed() };
+    // SAFETY: `held` is the structure that this request fills, it lives until the call returns, and the descriptor is
+    // borrowed for as long.
+    let result = unsafe {
+        libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_RECV, std::ptr::from_mut(&mut held))
+    };
+    if result != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(HeldCall { id: held.id, thread: held.pid, number: held.data.nr.into() })
+}
+
+/// Whether a call still waits, so that what was found out about its thread is about the one that made it.
+pub(crate) fn is_held(listener: BorrowedFd<'_>, call: &HeldCall) -> bool {
+    // SAFETY: the request reads one number, which lives until the call returns.
+    let result = unsafe {
+        libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_ID_VALID, std::ptr::from_ref(&call.id))
+    };
+    result == 0
+}
+
+/// Ends a call that waits with an error. It is never carried out: there is no error that says so, and 0 becomes `EPERM`.
+pub(crate) fn refuse_held(listener: BorrowedFd<'_>, call: &HeldCall, error: i32) {
+    let error = if error > 0 { error } else { libc::EPERM };
+    answer(listener, libc::seccomp_notif_resp { id: call.id, val: 0, error: -error, flags: 0 });
+}
+
+fn answer(listener: BorrowedFd<'_>, mut answer: libc::seccomp_notif_resp) {
+    // SAFETY: the request reads the structure, which lives until the call returns. A thread that has been killed
+    // meanwhile needs no answer.
+    unsafe {
+        libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SEND, std::ptr::from_mut(&mut answer));
     }
 }
 

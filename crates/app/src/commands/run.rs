@@ -16,6 +16,7 @@ use crate::{
     config::{self, Code, Config, Sandbox, TransparencyConfig, sources},
     egress,
     exit::{Exit, Failure, Outcome},
+    own,
     printer::Printer,
     runtime,
     supply::Place,
@@ -93,6 +94,7 @@ pub(crate) fn run(mut args: Args, printer: &Printer) -> Outcome {
     config.supply = args.place.supply(config.supply, trust::keys(&args.approver)?)?;
     config.pins.directory = pins.unwrap_or(config.pins.directory);
     config.audit.transparency = args.log.map(TransparencyConfig::at);
+    config.named.extend(own::found(printer));
     let (label, policy) = match &args.policy {
         Some(path) => (path.to_string_lossy().into_owned(), read_policy(path, printer)?),
         None => ("built-in policy".to_owned(), portcullis_policy::run_policy(&name)),

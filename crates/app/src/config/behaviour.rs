@@ -24,6 +24,8 @@ settings! {
         Restart unauthenticated: u32 = TIMES, default "30";
         /// Connections of one sandboxed server that were refused within a minute (`egress-refusals`).
         Restart egress_refusals: u32 = TIMES, default "5";
+        /// System calls of one sandboxed server that were refused within a minute (`denied-calls`).
+        Restart denied_calls: u32 = TIMES, default "20";
         /// Answers of one server that were withheld within ten minutes (`withheld`).
         Restart withheld: u32 = TIMES, default "5";
         /// Calls of a caller, and connections of a server, after which a tool or a destination is new that was not among
@@ -54,6 +56,7 @@ const RULE: Choice<Rule> = Choice {
         (Rule::Refusals.as_str(), Rule::Refusals, "its caller"),
         (Rule::HeaderMismatches.as_str(), Rule::HeaderMismatches, "its caller"),
         (Rule::EgressRefusals.as_str(), Rule::EgressRefusals, "its server"),
+        (Rule::DeniedCalls.as_str(), Rule::DeniedCalls, "its server"),
         (Rule::Withheld.as_str(), Rule::Withheld, "its server"),
         (Rule::NewTool.as_str(), Rule::NewTool, "its caller"),
         (Rule::NewDestination.as_str(), Rule::NewDestination, "its server"),
@@ -86,6 +89,7 @@ impl BehaviourSection {
             header_mismatches: self.header_mismatches,
             unauthenticated: self.unauthenticated,
             egress_refusals: self.egress_refusals,
+            denied_calls: self.denied_calls,
             withheld: self.withheld,
             new_after: self.new_after,
             rate_factor: self.rate_factor,

@@ -50,7 +50,7 @@ pub use parameter::{Parameter, SecretError, Source, read_private};
 pub use problem::{Problem, Report, Severity};
 pub use section::{Admin, Fsync, Gateway, Limits, Policy, Protocol, Schemas, StopSwitch};
 pub use server::{Code, Command, Reach, Remote, Sandbox, Server, Transport};
-pub use setting::{Applies, Settled};
+pub use setting::{Applies, Named, Settled};
 pub use stream::{Destination, Stream, StreamFormat};
 pub use supply::Supply;
 pub use telemetry::{Collector, OtlpProtocol, Telemetry};
@@ -107,6 +107,8 @@ pub struct Config {
     pub settled: Vec<Settled>,
     /// Every file that was read for it, itself first.
     pub sources: Vec<PathBuf>,
+    /// Every path that a setting names, defaults included.
+    pub named: Vec<Named>,
 }
 
 /// Certificate and key.
@@ -324,6 +326,8 @@ impl Config {
             whole.to_string().chars().skip("sha256".len()).take(9).collect::<String>().replace(':', "-");
         config.policy.files.clear();
         config.sources.clear();
+        // There is neither here, whatever lies in the working directory under their names.
+        config.named.retain(|it| !matches!(it.field.as_str(), "policy.files" | "supply.lock"));
         Ok(config)
     }
 

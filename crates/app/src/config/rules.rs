@@ -1,6 +1,7 @@
 //! From a document to a configuration: the sections, and other files it names.
 
 use std::{
+    cell::RefCell,
     collections::BTreeMap,
     path::{Path, PathBuf},
 };
@@ -13,7 +14,7 @@ use portcullis_inspect::{
 
 use super::{
     Audit, Auth, Behaviour, ClientCertificates, Config, Data, Issuer, Loaded, Oauth, Parameter, Pins, Reach,
-    Server, Source, Stream, Telemetry, Tls, TransparencyConfig,
+    Named, Server, Source, Stream, Telemetry, Tls, TransparencyConfig,
     behaviour::BehaviourSection,
     between,
     content::ContentSection,
@@ -95,7 +96,8 @@ pub(super) fn assemble(file: &Path, text: &str, home: Option<&Path>) -> Result<L
     let shown = sources::label(file);
     let full = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
     let base = full.parent().unwrap_or(Path::new("/")).to_owned();
-    let mut walk = Walk::new(&shown, Place { base: &base, home });
+    let named = RefCell::default();
+    let mut walk = Walk::new(&shown, Place { base: &base, home, named: &named });
     let (document, faults) = Language::Toml.parse(text);
     let whole = faults.is_empty();
     faults.into_iter().for_each(|fault| walk.fault("", fault));
@@ -115,11 +117,11 @@ pub(super) fn assemble(file: &Path, text: &str, home: Option<&Path>) -> Result<L
     }
     between::check(&mut walk, &draft);
 
-    let Walk { report, mut settled, .. } = walk;
+    let Walk { report, mut settled, named, .. } = walk;
     let report = report.sorted();
     settled.sort_by(|a, b| a.name.cmp(&b.name));
     let sources = std::iter::once(full.clone()).chain(imported).collect();
-    match draft.finish(full, settled, sources) {
+    match draft.finish(full, settled, sources, named) {
         Some(config) if !report.has_errors() => Ok(Loaded { config, warnings: report }),
         _ => Err(report),
     }
@@ -180,7 +182,13 @@ fn empty(name: &str) -> Table<'static> {
 }
 
 impl Draft {
-    fn finish(self, file: PathBuf, settled: Vec<super::Settled>, sources: Vec<PathBuf>) -> Option<Config> {
+    fn finish(
+        self,
+        file: PathBuf,
+        settled: Vec<super::Settled>,
+        sources: Vec<PathBuf>,
+        named: Vec<Named>,
+    ) -> Option<Config> {
         let audit = self.audit?;
         let mut servers = self.servers;
         servers.sort_by(|a, b| a.name.cmp(&b.name));
@@ -209,6 +217,7 @@ impl Draft {
             servers,
             settled,
             sources,
+            named,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! One upstream server: a command that is started, or a URL that is called.
 
 use std::{
+    cell::RefCell,
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
@@ -332,7 +333,8 @@ fn read_one(walk: &mut Walk<'_>, entry: &Entry) -> Option<Server> {
 /// A server of which only the name and the way to it are given.
 pub(super) fn with_defaults(name: ServerName, reach: Reach) -> Option<Server> {
     let nowhere = Path::new("");
-    let mut walk = Walk::new(nowhere, Place { base: nowhere, home: None });
+    let named = RefCell::default();
+    let mut walk = Walk::new(nowhere, Place { base: nowhere, home: None, named: &named });
     let table = Table { name: String::new(), at: Position::START, entries: &[] };
     Some(ServerSection::read(&mut walk, &table)?.server(name, reach))
 }

@@ -118,6 +118,15 @@ pub struct Origin {
     pub column: u32,
 }
 
+/// A path that a setting names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// Full name of the setting.
+    pub field: String,
+    /// The path, absolute.
+    pub path: PathBuf,
+}
+
 /// A table being read.
 pub(crate) struct Table<'t> {
     /// Its full name, for example `server.notes`.
@@ -143,12 +152,14 @@ pub(crate) struct Walk<'w> {
     pub(crate) place: Place<'w>,
     pub(crate) report: Report,
     pub(crate) settled: Vec<Settled>,
+    /// Every path a setting names, defaults included.
+    pub(crate) named: Vec<Named>,
 }
 
 impl<'w> Walk<'w> {
     /// A walk through `file`.
     pub(crate) fn new(file: &'w Path, place: Place<'w>) -> Self {
-        Self { file, place, report: Report::default(), settled: Vec::new() }
+        Self { file, place, report: Report::default(), settled: Vec::new(), named: Vec::new() }
     }
 
     /// Notes a fault of the setting `field`.
@@ -239,7 +250,10 @@ impl<'w> Walk<'w> {
     }
 
     fn value<K: Kind>(&mut self, field: &str, node: &Node, kind: &K) -> Option<K::Value> {
-        match kind.read(node, &self.place) {
+        let read = kind.read(node, &self.place);
+        let paths = self.place.named.take();
+        self.named.extend(paths.into_iter().map(|path| Named { field: field.to_owned(), path }));
+        match read {
             Ok(value) => Some(value),
             Err(faults) => {
                 faults.into_iter().for_each(|fault| self.fault(field, fault));

@@ -22,6 +22,7 @@ use crate::{
     compose::{Deployment, Fetched, Upstream as Configured},
     config::{self, Config},
     confine::{Confined, confine},
+    own::Own,
     printer::Printer,
 };
 
@@ -60,8 +61,9 @@ impl Builder {
         let config = &deployment.config;
         let options = inspector_options(deployment);
         let mut servers = BTreeMap::new();
+        let own = Own::of(config);
         for configured in &deployment.servers {
-            servers.insert(configured.name.clone(), self.server(configured, config, previous)?);
+            servers.insert(configured.name.clone(), self.server(configured, config, &own, previous)?);
         }
         Ok(Snapshot {
             authenticator: Authenticator::new(&deployment.auth).without(deployment.revoked.clone()),
@@ -81,15 +83,16 @@ impl Builder {
         &self,
         configured: &Configured,
         config: &Config,
+        own: &Own,
         previous: Option<&Snapshot>,
     ) -> Result<Arc<Server>, String> {
-        let fingerprint = fingerprint(configured, config);
+        let fingerprint = format!("{}{}", fingerprint(configured, config), own.describe());
         if let Some(same) =
             previous.and_then(|p| p.servers.get(&configured.name)).filter(|s| s.fingerprint == fingerprint)
         {
             return Ok(same.clone());
         }
-        let confined = confine(configured, &config.supply.store);
+        let confined = confine(configured, own);
         if let Some(confined) = &confined {
             self.printer.status(&confined.described(&configured.name));
         }

@@ -2,6 +2,7 @@
 
 pub(crate) mod ask;
 mod build;
+mod denied;
 mod hangup;
 mod http;
 mod logs;
@@ -37,6 +38,7 @@ use crate::{
     telemetry::{self, telling},
 };
 use build::Builder;
+use denied::DeniedCalls;
 pub(crate) use build::node_name;
 use logs::Logs;
 use switch::KillSwitch;
@@ -79,7 +81,8 @@ async fn run(mut deployment: Deployment, door: Door, printer: &Printer) -> Outco
     let launcher = ProcessLauncher::new()
         .map_err(|e| Failure::new(Exit::Usage, format!("servers could not be supervised: {e}")))?;
     let gates = Gates::new(Arc::new(RecordedEgress::new(recorder.clone())), clock.clone());
-    let launcher = launcher.through(Arc::new(gates));
+    let denied = Arc::new(DeniedCalls::new(recorder.clone()));
+    let launcher = launcher.through(Arc::new(gates)).telling(denied.clone().listener());
     let pins = PinFiles::new(&deployment.config.pins);
     let observer = observe::observer(recorder.clone(), *printer);
     let builder = Builder::new(
@@ -122,6 +125,7 @@ async fn run(mut deployment: Deployment, door: Door, printer: &Printer) -> Outco
     };
     stop.cancel();
     gateway.close().await;
+    denied.summary().iter().for_each(|line| printer.status(line));
     drop(watch);
     background.abort();
     decisions.abort();

@@ -6,11 +6,20 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::Subject;
-use crate::time;
+use crate::{EventKind, time};
 
 pub(super) enum Line {
     Decided(Decided),
     Ended(Ended),
+    Denied(Denied),
+}
+
+/// System calls of a server that were refused.
+pub(super) struct Denied {
+    pub(super) id: String,
+    pub(super) at_ms: u64,
+    pub(super) server: String,
+    pub(super) count: usize,
 }
 
 /// A decision.
@@ -75,6 +84,13 @@ struct Members<'l> {
     outcome: Cow<'l, str>,
     #[serde(default)]
     response_bytes: u64,
+    /// Of an event.
+    #[serde(default)]
+    event: Cow<'l, str>,
+    #[serde(default)]
+    subject: Option<Cow<'l, str>>,
+    #[serde(default)]
+    detail: Cow<'l, str>,
 }
 
 #[derive(Deserialize)]
@@ -102,10 +118,15 @@ struct Verdict<'l> {
     kind: Cow<'l, str>,
 }
 
-/// Reads a decision or an outcome; none for anything else.
+/// Reads a decision, an outcome or a refused system call; none for anything else.
 pub(super) fn read(line: &[u8]) -> Option<Line> {
     let members: Members<'_> = serde_json::from_slice(line).ok()?;
     let (id, at_ms) = (members.id?.into_owned(), time::read_rfc3339(&members.time)?);
+    if members.r#type == "event" && members.event == EventKind::Denied.as_str() {
+        // It begins with how often.
+        let count = members.detail.split(' ').next().and_then(|count| count.parse().ok()).unwrap_or(1);
+        return Some(Line::Denied(Denied { id, at_ms, server: members.subject?.into_owned(), count }));
+    }
     let decision = members.decision?.get();
     if members.r#type == "outcome" {
         return Some(Line::Ended(Ended {

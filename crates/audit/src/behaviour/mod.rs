@@ -19,7 +19,7 @@ use portcullis_core::StopSubject;
 pub use rule::{QuietHours, Rule, Thresholds};
 
 use habits::{Caller, Server};
-use line::{Decided, Ended, Line};
+use line::{Decided, Denied, Ended, Line};
 use window::Windows;
 
 /// Callers and servers remembered at a time. The one that was quiet longest is forgotten first.
@@ -126,6 +126,7 @@ impl Behaviour {
         let mut alerts = match line::read(line) {
             Some(Line::Decided(decided)) => self.decided(&decided),
             Some(Line::Ended(ended)) => self.ended(&ended),
+            Some(Line::Denied(denied)) => self.denied(denied).into_iter().collect(),
             None => Vec::new(),
         };
         alerts.retain(|alert| self.is_news(alert));
@@ -184,6 +185,13 @@ impl Behaviour {
             }
         }
         found
+    }
+
+    fn denied(&mut self, denied: Denied) -> Option<Alert> {
+        let (rule, subject) = (Rule::DeniedCalls, Subject::Server(denied.server));
+        let limit = self.thresholds.of(rule);
+        let detail = self.windows.count_many(rule, &subject, limit, denied.at_ms, denied.count)?;
+        Some(Alert { rule, subject, record: denied.id, at_ms: denied.at_ms, detail })
     }
 
     fn went_out(&mut self, decided: &Decided) -> Vec<Found> {

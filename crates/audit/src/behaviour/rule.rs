@@ -11,6 +11,8 @@ pub enum Rule {
     Unauthenticated,
     /// A server's refused connections within a minute.
     EgressRefusals,
+    /// A sandboxed server's system calls that were refused within a minute.
+    DeniedCalls,
     /// A server's answers that were withheld within ten minutes.
     Withheld,
     /// A tool that a caller never called before, after so many of its calls.
@@ -27,11 +29,12 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Refusals,
         Self::HeaderMismatches,
         Self::Unauthenticated,
         Self::EgressRefusals,
+        Self::DeniedCalls,
         Self::Withheld,
         Self::NewTool,
         Self::NewDestination,
@@ -47,6 +50,7 @@ impl Rule {
             Self::HeaderMismatches => "header-mismatches",
             Self::Unauthenticated => "unauthenticated",
             Self::EgressRefusals => "egress-refusals",
+            Self::DeniedCalls => "denied-calls",
             Self::Withheld => "withheld",
             Self::NewTool => "new-tool",
             Self::NewDestination => "new-destination",
@@ -73,6 +77,7 @@ impl Rule {
         match self {
             Self::HeaderMismatches => "requests whose headers and body disagree",
             Self::EgressRefusals => "refused connections",
+            Self::DeniedCalls => "refused system calls",
             Self::Withheld => "answers withheld",
             Self::Unauthenticated => "requests of nobody known",
             _ => "refusals",
@@ -91,6 +96,8 @@ pub struct Thresholds {
     pub unauthenticated: u32,
     /// [`Rule::EgressRefusals`].
     pub egress_refusals: u32,
+    /// [`Rule::DeniedCalls`].
+    pub denied_calls: u32,
     /// [`Rule::Withheld`].
     pub withheld: u32,
     /// [`Rule::NewTool`] and [`Rule::NewDestination`]: calls or connections after which something can be new.
@@ -110,6 +117,7 @@ impl Default for Thresholds {
             header_mismatches: 3,
             unauthenticated: 30,
             egress_refusals: 5,
+            denied_calls: 20,
             withheld: 5,
             new_after: 200,
             rate_factor: 10,
@@ -126,6 +134,7 @@ impl Thresholds {
             Rule::HeaderMismatches => self.header_mismatches,
             Rule::Unauthenticated => self.unauthenticated,
             Rule::EgressRefusals => self.egress_refusals,
+            Rule::DeniedCalls => self.denied_calls,
             Rule::Withheld => self.withheld,
             Rule::NewTool | Rule::NewDestination => self.new_after,
             Rule::CallRate => self.rate_factor,

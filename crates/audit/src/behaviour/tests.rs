@@ -12,11 +12,12 @@ enum Step {
     Nobody(&'static str),
     Out(&'static str),
     NotOut(&'static str),
+    Denied(u32),
     Result(u64),
     Withheld,
 }
 
-use Step::{Allow, Nobody, NotOut, Out, Refuse, Result, Withheld};
+use Step::{Allow, Denied, Nobody, NotOut, Out, Refuse, Result, Withheld};
 
 const START_MS: u64 = 1_764_500_400_000;
 
@@ -51,6 +52,10 @@ fn lines(number: u64, at_ms: u64, step: &Step) -> Vec<Vec<u8>> {
             vec![decision(Value::Null, allow, to)]
         }
         NotOut(kind) => vec![decision(Value::Null, refuse(kind), out)],
+        Denied(times) => {
+            let detail = format!("{times} times `ptrace` by `/x, 900 times`: why");
+            vec![json!({"type": "event", "event": "denied", "subject": "s", "detail": detail})]
+        }
         Result(bytes) => vec![call(who("a")), ended("completed", *bytes)],
         Withheld => vec![call(who("a")), ended("withheld", 0)],
     };
@@ -92,6 +97,10 @@ fn what_is_refused_often_is_told_once() {
         (vec![(3, Refuse("a", "header-mismatch"))], 60_000, vec![("header-mismatches", a)]),
         (vec![(30, Nobody("unauthenticated"))], 1_000, vec![("unauthenticated", peer)]),
         (vec![(5, NotOut("denied"))], 5_000, vec![("egress-refusals", s)]),
+        (vec![(1, Denied(19))], 1_000, vec![]),
+        (vec![(2, Denied(10))], 1_000, vec![("denied-calls", s)]),
+        (vec![(2, Denied(10))], 61_000, vec![]),
+        (vec![(1, Denied(u32::MAX))], 1_000, vec![("denied-calls", s)]),
         (vec![(50, NotOut("upstream-unavailable"))], 1_000, vec![]),
         (vec![(50, NotOut("denied"))], 30_000, vec![]),
         (vec![(5, Withheld)], 60_000, vec![("withheld", s)]),

@@ -11,6 +11,18 @@ pub(super) struct Windows(HashMap<(Rule, Subject), VecDeque<u64>>);
 impl Windows {
     /// Counts one more; says so when there were `limit` within the time, and begins anew then.
     pub(super) fn count(&mut self, rule: Rule, subject: &Subject, limit: u32, at_ms: u64) -> Option<String> {
+        self.count_many(rule, subject, limit, at_ms, 1)
+    }
+
+    /// The same for several at a time.
+    pub(super) fn count_many(
+        &mut self,
+        rule: Rule,
+        subject: &Subject,
+        limit: u32,
+        at_ms: u64,
+        number: usize,
+    ) -> Option<String> {
         let limit = usize::try_from(limit).ok().filter(|limit| *limit > 0)?;
         let since = at_ms.saturating_sub(rule.within_ms());
         if self.0.len() >= MOST {
@@ -19,7 +31,7 @@ impl Windows {
             });
         }
         let times = self.0.entry((rule, subject.clone())).or_default();
-        times.push_back(at_ms);
+        times.extend(std::iter::repeat_n(at_ms, number.min(limit)));
         while times.front().is_some_and(|first| *first < since) {
             times.pop_front();
         }

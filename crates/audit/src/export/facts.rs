@@ -20,9 +20,10 @@ pub(super) enum Severity {
 }
 
 /// Events that are more than news.
-const SEVERE: [(&str, Severity); 9] = [
+const SEVERE: [(&str, Severity); 10] = [
     ("danger", Severity::Medium),
     ("degraded", Severity::Medium),
+    ("denied", Severity::Medium),
     ("config-rejected", Severity::Medium),
     ("log-torn-tail", Severity::Medium),
     ("log-refused", Severity::High),

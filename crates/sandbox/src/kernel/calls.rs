@@ -67,6 +67,20 @@ pub fn system_calls() -> Vec<SystemCall> {
     allowed.chain(conditional).chain(REFUSED.iter().map(|it| row(it.0, CallVerdict::Refused, it.2))).collect()
 }
 
+/// The name of a call, and why it is refused; of one that is not in the tables, its number.
+pub(super) fn named(number: i64) -> (String, &'static str) {
+    let plain = |name: &'static str| name.strip_prefix("SYS_").unwrap_or(name).to_owned();
+    let refused = REFUSED.iter().find(|it| it.1 == number).map(|it| (plain(it.0), it.2));
+    let conditional = || CONDITIONS.iter().find(|it| it.call.1 == number).map(|it| (plain(it.call.0), it.why));
+    refused.or_else(conditional).unwrap_or_else(|| (format!("number {number}"), "not known to be harmless"))
+}
+
+/// What a call that is not carried out is answered with: as by a kernel that refuses it, or as by one without it.
+pub(super) fn answer(number: i64) -> i32 {
+    let known = REFUSED.iter().any(|it| it.1 == number) || CONDITIONS.iter().any(|it| it.call.1 == number);
+    if known { libc::EPERM } else { libc::ENOSYS }
+}
+
 macro_rules! calls {
     ($($name:ident)*) => { &[$((stringify!($name), libc::$name)),*] };
 }
@@ -80,6 +94,9 @@ macro_rules! call {
         (stringify!($name), libc::$name)
     };
 }
+
+/// Calls that libraries make only to fall back when they do not exist. They are answered by the kernel, and nobody is told.
+pub(super) const FALLEN_BACK_FROM: &[Call] = calls![SYS_clone3];
 
 pub(super) const ALLOWED: &[Group] = &[
     Group {

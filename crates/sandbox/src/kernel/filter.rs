@@ -1,24 +1,39 @@
 //! The table of system calls as programs of the kernel's filter machine.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, os::fd::OwnedFd};
 
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
-    TargetArch,
+    TargetArch, sock_filter,
 };
 
 use super::{
     StartError,
-    calls::{ALLOWED, CONDITIONS, Condition, REFUSED, Test},
+    calls::{ALLOWED, CONDITIONS, Condition, FALLEN_BACK_FROM, REFUSED, Test},
 };
+use crate::system;
+
+/// Marks, in a program of the library, where a call is to wait for an answer: the library has no such action.
+const HEARD: SeccompAction = SeccompAction::Trace(0x5ead);
+
+/// The library's action as the kernel reads it.
+const HEARD_MARK: u32 = libc::SECCOMP_RET_TRACE | 0x5ead;
+
+/// `return` of a constant, and a jump (linux/bpf_common.h).
+const RETURN: u16 = 0x06;
+const JUMP: u16 = 0x05;
 
 /// The programs in the order they are to be put in force.
 ///
-/// The first lets known calls pass and answers every other, calls of another architecture's numbering included,
-/// as a kernel without it would, so that programs fall back. The second refuses by name. Of the answers of both
-/// the more restrictive one counts (seccomp(2)). A call from code of another architecture kills the process.
+/// The first answers calls that libraries fall back from. The second lets known calls pass, and has every other wait
+/// for an answer, calls of another architecture's numbering included: that of the listener is always an error, and when
+/// there is no listener any more the kernel's own is. Of the answers of both programs the more restrictive one counts
+/// (seccomp(2)). A call from code of another architecture kills the process.
 #[derive(Debug)]
-pub(super) struct Filters([BpfProgram; 2]);
+pub(super) struct Filters {
+    fallbacks: BpfProgram,
+    heard: BpfProgram,
+}
 
 impl Filters {
     pub(super) fn new() -> Result<Self, StartError> {
@@ -26,27 +41,47 @@ impl Filters {
             StartError::unmet("seccomp", format!("the filter cannot be built: {error}"))
         };
         let arch = TargetArch::try_from(std::env::consts::ARCH).map_err(unsupported)?;
-        let known = ALLOWED.iter().flat_map(|group| group.calls).map(|(_, number)| *number);
-        let known = known.chain(REFUSED.iter().map(|refused| refused.1));
-        let known = known.map(|number| (number, Vec::new())).collect();
-        let program = |rules, otherwise, matched| {
+        let plainly = |numbers: Vec<i64>| numbers.into_iter().map(|number| (number, Vec::new())).collect::<Rules>();
+        let program = |rules: Rules, otherwise, matched| {
             let filter = SeccompFilter::new(rules, otherwise, matched, arch)?;
             BpfProgram::try_from(filter)
         };
-        let unknown = SeccompAction::Errno(libc::ENOSYS.unsigned_abs());
-        let refused = SeccompAction::Errno(libc::EPERM.unsigned_abs());
-        Ok(Self([
-            program(known, unknown, SeccompAction::Allow).map_err(unsupported)?,
-            program(by_name().map_err(unsupported)?, SeccompAction::Allow, refused).map_err(unsupported)?,
-        ]))
+        let absent = SeccompAction::Errno(libc::ENOSYS.unsigned_abs());
+        let fallbacks = plainly(FALLEN_BACK_FROM.iter().map(|call| call.1).collect());
+        let known = plainly(ALLOWED.iter().flat_map(|group| group.calls).map(|call| call.1).collect());
+        let by_name = program(by_name().map_err(unsupported)?, SeccompAction::Allow, HEARD).map_err(unsupported)?;
+        let known = program(known, HEARD, SeccompAction::Allow).map_err(unsupported)?;
+        Ok(Self {
+            fallbacks: program(fallbacks, SeccompAction::Allow, absent).map_err(unsupported)?,
+            heard: heard(one_after_the_other(by_name, known)),
+        })
     }
 
-    /// Puts them in force for this thread and all it will start.
-    pub(super) fn apply(&self) -> std::io::Result<()> {
-        self.0
-            .iter()
-            .try_for_each(|program| seccompiler::apply_filter(program).map_err(std::io::Error::other))
+    /// Puts them in force for this thread and all it will start, and gives the descriptor at which calls wait.
+    pub(super) fn apply(&self) -> std::io::Result<OwnedFd> {
+        seccompiler::apply_filter(&self.fallbacks).map_err(std::io::Error::other)?;
+        system::hear_filtered(&self.heard)
     }
+}
+
+/// One program that does what the second says where the first would let a call pass.
+fn one_after_the_other(mut first: BpfProgram, second: BpfProgram) -> BpfProgram {
+    let length = first.len();
+    for (at, instruction) in first.iter_mut().enumerate() {
+        if instruction.code == RETURN && instruction.k == libc::SECCOMP_RET_ALLOW {
+            // Programs are at most 4096 instructions long.
+            let over = u32::try_from(length - at - 1).unwrap_or(u32::MAX);
+            *instruction = sock_filter { code: JUMP, jt: 0, jf: 0, k: over };
+        }
+    }
+    first.extend(second);
+    first
+}
+
+fn heard(mut program: BpfProgram) -> BpfProgram {
+    let marked = program.iter_mut().filter(|it| it.code == RETURN && it.k == HEARD_MARK);
+    marked.for_each(|it| it.k = libc::SECCOMP_RET_USER_NOTIF);
+    program
 }
 
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
@@ -83,8 +118,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_programs_can_be_built() {
-        assert!(Filters::new().is_ok());
+    fn every_call_that_is_not_let_pass_waits_or_is_killed() {
+        let heard = Filters::new().map(|filters| filters.heard).unwrap_or_default();
+        assert!((100..4096).contains(&heard.len()), "{}", heard.len());
+        let returned: BTreeSet<u32> = heard.iter().filter(|it| it.code == RETURN).map(|it| it.k).collect();
+        let expected =
+            [libc::SECCOMP_RET_KILL_PROCESS, libc::SECCOMP_RET_USER_NOTIF, libc::SECCOMP_RET_ALLOW];
+        assert_eq!(returned, BTreeSet::from(expected));
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 use std::{
     io,
-    os::fd::{AsFd, OwnedFd},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::net::UnixStream,
+    },
     process::Command,
 };
 
@@ -21,6 +24,7 @@ use rustix::{
 
 use super::{
     StartError,
+    denials::Denials,
     filter::Filters,
     ids::Identity,
     rights, root,
@@ -67,9 +71,12 @@ pub(super) fn main(inside: Inside<'_>) -> u8 {
         Task::Probe(ground) => probe(plan, filters, ground, &control),
     });
     match started {
-        Ok(server) => {
-            system::keep_only(control.as_fd());
-            let ended = supervise::watch(control.as_fd(), &Server::Plain(server)).ok().flatten();
+        Ok((server, listener)) => {
+            system::keep_only(&[control.as_fd(), listener.as_fd()]);
+            let mut denials = Denials::heard_at(listener);
+            let ended = supervise::watch(control.as_fd(), &Server::Plain(server), &mut denials);
+            let ended = ended.ok().flatten();
+            denials.finish(control.as_fd());
             supervise::tell(control.as_fd(), &Report::Ended(supervise::exit_of(ended)));
         }
         Err(error) => supervise::tell(control.as_fd(), &error.to_report()),
@@ -115,8 +122,10 @@ fn drop_capabilities() -> io::Result<()> {
     Ok(set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })?)
 }
 
-fn start(plan: &Plan, filters: Filters, mut command: Command) -> Result<Pid, StartError> {
-    let mut within = Some(Within { rules: rights::ruleset(plan)?, limits: plan.limits.clone(), filters });
+fn start(plan: &Plan, filters: Filters, mut command: Command) -> Result<(Pid, OwnedFd), StartError> {
+    let (here, there) = door::pair().map_err(|error| StartError::unmet("seccomp", error.to_string()))?;
+    let limits = plan.limits.clone();
+    let mut within = Some(Within { rules: rights::ruleset(plan)?, limits, filters, listener: there });
     command.current_dir(&plan.cwd);
     if !plan.egress.is_closed() {
         // Whatever was configured: no other proxy can be reached.
@@ -129,7 +138,14 @@ fn start(plan: &Plan, filters: Filters, mut command: Command) -> Result<Pid, Sta
     }
     system::before_exec(&mut command, move || within.take().ok_or(io::ErrorKind::InvalidInput)?.enter());
     let child = command.spawn().map_err(StartError::Program)?;
-    Pid::from_raw(child.id().cast_signed()).ok_or(StartError::Program(io::ErrorKind::InvalidData.into()))
+    // With it goes our copy of the other end, without which nobody could be waited for.
+    drop(command);
+    let pid = Pid::from_raw(child.id().cast_signed()).ok_or(StartError::Program(io::ErrorKind::InvalidData.into()))?;
+    Ok((pid, listener(here)?))
+}
+
+fn listener(here: UnixStream) -> Result<OwnedFd, StartError> {
+    door::wait_for(here).map_err(|error| StartError::unmet("seccomp", format!("nobody would hear of calls: {error}")))
 }
 
 /// The boundaries a process of the sandbox puts around itself last.
@@ -137,6 +153,8 @@ struct Within {
     rules: RulesetCreated,
     limits: Limits,
     filters: Filters,
+    /// To where the first process listens for refused calls.
+    listener: OwnedFd,
 }
 
 impl Within {
@@ -146,27 +164,35 @@ impl Within {
         limit(&self.limits)?;
         system::close_inherited_on_exec()?;
         self.rules.restrict_self().map_err(io::Error::other)?;
-        self.filters.apply()
+        // What follows, in this process and the next, makes no call that would have to wait.
+        door::hand_over(&self.listener, self.filters.apply()?)
     }
 }
 
 /// Starts a copy of this process where a server would be, which makes the attempts and tells what came of each.
-fn probe(plan: &Plan, filters: Filters, ground: &Ground, control: &OwnedFd) -> Result<Pid, StartError> {
+fn probe(
+    plan: &Plan,
+    filters: Filters,
+    ground: &Ground,
+    control: &OwnedFd,
+) -> Result<(Pid, OwnedFd), StartError> {
     let failed = |error: io::Error| StartError::unmet("self-test", error.to_string());
-    let within = Within { rules: rights::ruleset(plan)?, limits: plan.limits.clone(), filters };
-    let (_ours, end) = io::pipe().map_err(failed)?;
-    let forked = system::fork_into(0, end.into(), || {
+    let (here, there) = door::pair().map_err(failed)?;
+    let within =
+        Within { rules: rights::ruleset(plan)?, limits: plan.limits.clone(), filters, listener: there };
+    let forked = system::fork_into(0, here.into(), move || {
         if let Err(error) = within.enter() {
             supervise::tell(control.as_fd(), &StartError::unmet("self-test", error.to_string()).to_report());
             return 1;
         }
-        system::keep_only(control.as_fd());
+        system::keep_only(&[control.as_fd()]);
         for probed in run_all(ground, plan) {
             supervise::tell(control.as_fd(), &Report::Probed(probed));
         }
         0
     });
-    forked.map(|(pid, _)| pid).map_err(failed)
+    let (pid, here) = forked.map_err(failed)?;
+    Ok((pid, listener(here.into())?))
 }
 
 fn limit(limits: &Limits) -> io::Result<()> {

@@ -10,6 +10,7 @@
 
 mod calls;
 mod cgroup;
+mod denials;
 mod error;
 mod filter;
 mod ids;
@@ -44,6 +45,7 @@ use self::{
     init::{Inside, Task},
 };
 use crate::{
+    denied::DeniedCall,
     door,
     plan::{Limits, Plan},
     report::{KILL, Report, TERMINATE},
@@ -94,12 +96,14 @@ pub(crate) fn refused_calls() -> impl Iterator<Item = (&'static str, i64)> {
 }
 
 /// How a sandbox ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ended {
     /// How the server did.
     pub exit: Exit,
     /// Whether it was made to, because its time was up.
     pub timed_out: bool,
+    /// System calls that were refused, each kind once.
+    pub denied: Vec<DeniedCall>,
 }
 
 impl Contained {
@@ -137,7 +141,7 @@ impl Contained {
         let mut probed = Vec::new();
         while contained.wait_for_report() {
             match contained.next_report() {
-                Some(Report::Started(_)) => {}
+                Some(Report::Started(_) | Report::Denied(_)) => {}
                 Some(Report::Probed(one)) => probed.push(one),
                 Some(Report::Ended(Exit::Code(0))) => return Ok(probed),
                 Some(report) => return Err(StartError::from_report(report)),
@@ -189,15 +193,7 @@ impl Contained {
 
     /// One report; `None` when the first process is gone.
     fn next_report(&self) -> Option<Report> {
-        let (mut line, mut byte) = (Vec::new(), [0]);
-        loop {
-            match rustix::io::read(&self.control, &mut byte) {
-                Ok(1) if byte == *b"\n" => return Report::parse(&String::from_utf8_lossy(&line)),
-                Ok(1) => line.extend(byte),
-                Err(rustix::io::Errno::INTR) => {}
-                _ => return None,
-            }
-        }
+        Report::read(&self.control)
     }
 
     /// The version of control groups that limits memory and processor; `None` where this process may make none,
@@ -222,13 +218,14 @@ impl Contained {
         let _gone = rustix::io::write(&self.control, &[TERMINATE]);
     }
 
-    /// How the command ended, once the first process has been waited for.
-    pub(crate) fn report(mut self) -> Option<Exit> {
+    /// Where the first process tells what happens.
+    pub(crate) fn reports(&self) -> io::Result<OwnedFd> {
+        self.control.try_clone()
+    }
+
+    /// How the command ended, of which the first process, which has been waited for, said this.
+    pub(crate) fn judged_after(mut self, exit: Option<Exit>) -> Option<Exit> {
         self.waited = true;
-        let exit = match self.next_report() {
-            Some(Report::Ended(exit)) => Some(exit),
-            _ => None,
-        };
         self.judged(exit)
     }
 
@@ -242,13 +239,20 @@ impl Contained {
 
     /// Waits until the command and everything it started have ended.
     pub fn wait(self) -> Ended {
-        let timed_out = !self.wait_for_report();
-        let exit = match if timed_out { None } else { self.next_report() } {
-            Some(Report::Ended(exit)) => Some(exit),
-            _ => None,
-        };
+        let (mut denied, mut exit, mut timed_out) = (Vec::new(), None, false);
+        loop {
+            timed_out = timed_out || !self.wait_for_report();
+            match if timed_out { None } else { self.next_report() } {
+                Some(Report::Denied(calls)) => DeniedCall::add(&mut denied, calls),
+                Some(Report::Ended(ended)) => exit = Some(ended),
+                _ => break,
+            }
+            if exit.is_some() {
+                break;
+            }
+        }
         let exit = if timed_out { exit } else { self.judged(exit) };
-        Ended { exit: exit.unwrap_or(Exit::Unknown), timed_out }
+        Ended { exit: exit.unwrap_or(Exit::Unknown), timed_out, denied }
     }
 
     /// Whether there is a report before the time is up.

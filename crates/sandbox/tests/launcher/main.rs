@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
 mod battery;
+mod denied;
 mod isolation;
 mod orphans;
 mod seal;

@@ -91,6 +91,14 @@ const ATTEMPTS: &[(&str, Attempt)] = &[
     ("i386", |_| i386()),
     ("priority", |_| call(libc::SYS_setpriority, [0, 0, -10, 0, 0])),
     ("shared-memory", |args| call(libc::SYS_shmget, [number(args, 0), 0, 0, 0, 0])),
+    // As often as is said, and the last of them counts.
+    ("flood", |args| {
+        let mut last = Ok(());
+        for _ in 0..number(args, 0) {
+            last = call(libc::SYS_keyctl, [0, -3, 0, 0, 0]);
+        }
+        last
+    }),
     ("hostname", |_| call(libc::SYS_sethostname, [c"x".as_ptr().expose_provenance() as i64, 1, 0, 0, 0])),
 ];
 

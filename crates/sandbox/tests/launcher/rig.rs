@@ -76,6 +76,7 @@ fn contain(plan: &str, program: &str, args: Vec<String>) -> ExitCode {
         eprintln!("{}", began.elapsed().as_micros());
     }
     let ended = contained.wait();
+    ended.denied.iter().for_each(|calls| eprintln!("refused: {calls}"));
     match ended.exit {
         _ if ended.timed_out => ExitCode::from(TIMED_OUT),
         Exit::Code(code) => ExitCode::from(u8::try_from(code).unwrap()),

@@ -10,6 +10,7 @@ use portcullis_sandbox::{Contained, StartError};
 use super::plan::{PlanArgs, Planned};
 use crate::{
     exit::{Exit, Failure, Outcome},
+    own::Own,
     printer::Printer,
 };
 
@@ -37,6 +38,8 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, printer: &Printer) -> Outcome {
     let Planned { plan, program, args: arguments } = args.plan.plan(printer)?;
+    let own = args.record.iter().fold(Own::of_user(printer), |own, file| own.with(file, "the record"));
+    own.is_out_of_reach_of(&plan).map_err(|reason| Failure::new(NO_SANDBOX, reason))?;
     let mut command = Command::new(program);
     command.args(arguments).env_clear();
     for name in &plan.env {
@@ -55,8 +58,9 @@ pub(crate) fn run(args: &Args, printer: &Printer) -> Outcome {
     let way_out = contained.way_out().map(|listener| way_out::serve(args, &plan, listener, printer));
     let way_out = way_out.transpose()?;
     let ended = contained.wait();
+    ended.denied.iter().for_each(|calls| printer.status(&format!("the command was refused {calls}")));
     if let Some(way_out) = way_out {
-        way_out.close(printer)?;
+        way_out.close(&ended.denied, printer)?;
     }
     if ended.timed_out {
         let seconds = plan.limits.seconds.unwrap_or_default();

@@ -5,7 +5,8 @@ use serde_json::json;
 
 use super::plan::PlanArgs;
 use crate::{
-    exit::{Exit, Outcome},
+    exit::{Exit, Failure, Outcome},
+    own::Own,
     printer::Printer,
 };
 
@@ -24,6 +25,9 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, printer: &Printer) -> Outcome {
     let planned = args.plan.plan(printer)?;
+    Own::of_user(printer)
+        .is_out_of_reach_of(&planned.plan)
+        .map_err(|reason| Failure::new(Exit::Findings, reason))?;
     let calls = if args.calls { system_calls() } else { Vec::new() };
     if args.json {
         let mut shown = json!({ "plan": planned.plan, "digest": planned.plan.digest() });

@@ -3,6 +3,7 @@
 mod compound;
 
 use std::{
+    cell::RefCell,
     marker::PhantomData,
     path::{Component, Path, PathBuf},
     time::Duration,
@@ -25,6 +26,8 @@ pub(crate) struct Place<'p> {
     pub(crate) base: &'p Path,
     /// The user's home directory, when there is one.
     pub(crate) home: Option<&'p Path>,
+    /// Every path that was read.
+    pub(crate) named: &'p RefCell<Vec<PathBuf>>,
 }
 
 impl Place<'_> {
@@ -267,6 +270,10 @@ impl Kind for FilePath {
         if text.is_empty() || text.contains('\0') {
             return Err(wrong(self, node, "this is not a path"));
         }
-        place.resolve(text).map_err(|what| vec![Fault::new(node.at, what, "write an absolute path")])
+        let path = place
+            .resolve(text)
+            .map_err(|what| vec![Fault::new(node.at, what, "write an absolute path")])?;
+        place.named.borrow_mut().push(path.clone());
+        Ok(path)
     }
 }

@@ -5,7 +5,7 @@ use std::{net::TcpListener, sync::Arc, thread::JoinHandle};
 use portcullis_audit::{EventKind, JsonLines, Recorder};
 use portcullis_core::{Clock, SystemClock};
 use portcullis_sandbox::{
-    Plan,
+    DeniedCall, Plan,
     egress::{self, Gate, Gates},
 };
 use tokio_util::sync::CancellationToken;
@@ -29,6 +29,7 @@ pub(super) struct WayOut {
     recorder: Recorder,
     stop: CancellationToken,
     serving: JoinHandle<()>,
+    name: String,
 }
 
 pub(super) fn serve(
@@ -59,18 +60,21 @@ pub(super) fn serve(
             }
         });
     });
-    Ok(WayOut { gate, log, recorder, stop, serving })
+    Ok(WayOut { gate, log, recorder, stop, serving, name: name.to_string() })
 }
 
 impl WayOut {
-    /// Ends it, with the last of its records on disk.
-    pub(super) fn close(self, printer: &Printer) -> Result<(), Failure> {
+    /// Ends it, with the last of its records on disk, and with what was refused of the command.
+    pub(super) fn close(self, denied: &[DeniedCall], printer: &Printer) -> Result<(), Failure> {
         self.stop.cancel();
         // What it had to say is on record.
         let _ended = self.serving.join();
         let summary = summary(&self.gate);
         printer.status(&summary);
         // An event that cannot be written cannot be helped any more.
+        for calls in denied {
+            let _ = self.recorder.event(EventKind::Denied, Some(self.name.clone()), calls.to_string());
+        }
         let _ = self.recorder.event(EventKind::Stopped, None, summary);
         self.log.shutdown().map_err(|e| Failure::new(Exit::Findings, e.to_string()))
     }

@@ -1,0 +1,243 @@
+//! What is the gateway's own and no server's business: its records, keys, pins, stops, results and settings.
+//!
+//! A server that could change them could speak for the gateway, and one that could read its keys could sign for it. So
+//! a plan that reaches one of them is not used, whoever wrote it.
+
+use std::{
+    collections::BTreeSet,
+    ffi::OsString,
+    fs,
+    os::unix::fs::MetadataExt as _,
+    path::{Component, Path, PathBuf},
+};
+
+use portcullis_sandbox::Plan;
+
+use crate::{
+    commands::locate,
+    config::{self, Code, Config, Named, Reach, TransparencyConfig},
+    printer::Printer,
+};
+
+/// Directories in the user's home, and what they hold.
+const IN_HOME: &[(&str, &str)] = &[
+    (".local/state/portcullis", "the records, keys and pins of Portcullis"),
+    (".config/portcullis", "the configuration of Portcullis"),
+];
+
+/// Settings of a server whose paths are the server's and not the gateway's.
+const OF_SERVERS: &[&str] = &["command", "cwd", "roots", "sandbox_execute", "sandbox_read", "sandbox_write"];
+
+/// Settings whose files hold nothing secret: servers may read them. Every other is out of reach altogether.
+const READABLE: &[&str] = &[
+    "policy.files",
+    "supply.lock",
+    "supply.osv",
+    "supply.osv_exceptions",
+    "supply.store",
+    "tls.cert",
+    "tls.client_ca",
+];
+
+/// The same, in sections with a name of their own.
+const READABLE_IN_ANY: &[&str] = &["ca_file", "jwks_file", "views"];
+
+/// As many as the kernel follows (path_resolution(7)).
+const MAX_LINKS: usize = 40;
+
+/// Everything that is the gateway's own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Own(BTreeSet<Kept>);
+
+/// One thing that is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Kept {
+    /// Where it really is, or where a link on the way to it is.
+    path: PathBuf,
+    /// For a person.
+    what: String,
+    /// Whether servers may read it.
+    readable: bool,
+}
+
+impl Own {
+    /// What every gateway of this user has, and what `config` names.
+    pub(crate) fn of(config: &Config) -> Self {
+        let mut own = Self::default();
+        own.add_usual();
+        config.named.iter().for_each(|named| own.add_named(named));
+        let inline = config.settled.iter().any(|settled| settled.value.contains("danger_inline"));
+        for source in &config.sources {
+            own.add(source, "the configuration", *source == config.file && !inline);
+        }
+        // Options stand in place of settings, and some directories follow from others.
+        own.add(&config.audit.file, "`audit.file`", false);
+        own.add(&config.audit.commitment_key, "`audit.commitment_key`", false);
+        if let Some(TransparencyConfig { directory, key, .. }) = &config.audit.transparency {
+            own.add(directory, "`audit.log`", false);
+            own.add(key, "`audit.log_key`", false);
+        }
+        own.add(&config.pins.directory, "`pins.directory`", false);
+        own.add(&config.pins.directory.with_file_name("approvals"), "the approvals beside the pins", false);
+        own.add(&config.stop.directory, "`stop.directory`", false);
+        own.add(&config.supply.store, "`supply.store`", true);
+        let admitted = |reach: &Reach| matches!(reach, Reach::Command(it) if matches!(it.code, Code::Admitted(_)));
+        if config.servers.iter().any(|server| admitted(&server.reach)) {
+            own.add(&config.supply.lock, "`supply.lock`", true);
+        }
+        own
+    }
+
+    /// The same for a command that has no configuration of its own: what that of this user's gateway names.
+    pub(crate) fn of_user(printer: &Printer) -> Self {
+        let mut own = Self::default();
+        own.add_usual();
+        found(printer).iter().for_each(|named| own.add_named(named));
+        own
+    }
+
+    /// Adds a file of this run.
+    pub(crate) fn with(mut self, path: &Path, what: &str) -> Self {
+        self.add(path, what, false);
+        self
+    }
+
+    fn add_usual(&mut self) {
+        let home = std::env::home_dir().filter(|home| home.is_absolute());
+        for (below, what) in IN_HOME {
+            home.iter().for_each(|home| self.add(&home.join(below), what, false));
+        }
+        if let Ok(program) = std::env::current_exe() {
+            self.add(&program, "Portcullis itself", true);
+        }
+    }
+
+    fn add_named(&mut self, Named { field, path }: &Named) {
+        let mut parts = field.split('.');
+        let (section, last) = (parts.next().unwrap_or_default(), parts.next_back().unwrap_or_default());
+        if section == "server" && OF_SERVERS.contains(&last) {
+            return;
+        }
+        let readable = READABLE.contains(&field.as_str()) || READABLE_IN_ANY.contains(&last);
+        self.add(path, &format!("`{field}`"), readable);
+    }
+
+    fn add(&mut self, path: &Path, what: &str, readable: bool) {
+        for path in stations(path) {
+            self.0.insert(Kept { path, what: what.to_owned(), readable });
+        }
+    }
+
+    /// Whether a plan leaves all of it alone.
+    ///
+    /// # Errors
+    /// The first grant that does not, for a person.
+    pub(crate) fn is_out_of_reach_of(&self, plan: &Plan) -> Result<(), String> {
+        let read = plan.read.iter().chain(&plan.execute).map(|path| (path, false));
+        for (grant, writes) in read.chain(plan.write.iter().map(|path| (path, true))) {
+            let reached = |kept: &&Kept| kept.is_reached_by(grant, writes) && !self.lets_read(grant, writes, kept);
+            if let Some(kept) = self.0.iter().find(reached) {
+                return Err(told(grant, writes, kept));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a part of `kept` may be read that all of this grant is in.
+    fn lets_read(&self, grant: &Path, writes: bool, kept: &Kept) -> bool {
+        let part = |it: &Kept| it.readable && it.path.starts_with(&kept.path) && grant.starts_with(&it.path);
+        !writes && self.0.iter().any(part)
+    }
+
+    /// For what depends on it.
+    pub(crate) fn describe(&self) -> String {
+        format!("{:?}", self.0)
+    }
+}
+
+/// The paths that this user's own configuration names, and those of its files, when there is one.
+pub(crate) fn found(printer: &Printer) -> Vec<Named> {
+    let Ok(file) = locate(None) else { return Vec::new() };
+    let at = |field: &str, path: PathBuf| Named { field: field.to_owned(), path };
+    match config::load(&file) {
+        Ok(loaded) => {
+            let files = loaded.config.sources.into_iter().map(|path| at("configuration", path));
+            loaded.config.named.into_iter().chain(files).collect()
+        }
+        Err(_) => {
+            printer.warning(
+                &format!("{} cannot be read: what it names is not kept from the command", file.display()),
+                Some("`portcullis check` says what is wrong with it"),
+            );
+            vec![at("configuration", file)]
+        }
+    }
+}
+
+impl Kept {
+    fn is_reached_by(&self, grant: &Path, writes: bool) -> bool {
+        (writes || !self.readable)
+            && (is_below(&self.path, grant) || is_below(grant, &self.path) || self.is_continued_in(grant))
+    }
+
+    /// Whether it is a part of a log that has been closed: the same name with a number and a time in it.
+    fn is_continued_in(&self, grant: &Path) -> bool {
+        let stem = self.path.file_stem().map(|stem| format!("{}.", stem.to_string_lossy()));
+        let name = grant.file_name().unwrap_or_default().to_string_lossy();
+        self.path.extension().is_some_and(|it| grant.extension() == Some(it))
+            && self.path.parent() == grant.parent()
+            && stem.is_some_and(|stem| name.starts_with(&stem))
+    }
+}
+
+/// Whether it is this directory or in it, by whatever name: a directory may be mounted in several places.
+fn is_below(path: &Path, directory: &Path) -> bool {
+    let identity = |path: &Path| fs::metadata(path).map(|it| (it.dev(), it.ino())).ok();
+    path.starts_with(directory)
+        || identity(directory).is_some_and(|it| path.ancestors().any(|above| identity(above) == Some(it)))
+}
+
+fn told(grant: &Path, writes: bool, kept: &Kept) -> String {
+    let may = if writes { "change" } else { "read" };
+    let (grant, path, what) = (grant.display(), kept.path.display(), &kept.what);
+    format!(
+        "it may {may} `{grant}`, and with it {what} in `{path}`, which is the gateway's own: list less for it, or move \
+         that elsewhere"
+    )
+}
+
+/// Where a path really leads, and where every link on the way is. What does not exist yet is taken as it is written.
+fn stations(path: &Path) -> Vec<PathBuf> {
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut ahead = steps(&whole);
+    let (mut real, mut found, mut links) = (PathBuf::from("/"), Vec::new(), 0);
+    while let Some(next) = ahead.pop() {
+        if next == ".." {
+            real.pop();
+            continue;
+        }
+        let here = real.join(&next);
+        match fs::read_link(&here) {
+            Ok(target) if links < MAX_LINKS => {
+                links += 1;
+                if target.is_absolute() {
+                    real = PathBuf::from("/");
+                }
+                ahead.extend(steps(&target));
+                found.push(here);
+            }
+            _ => real = here,
+        }
+    }
+    found.push(real);
+    found
+}
+
+/// The last first.
+fn steps(path: &Path) -> Vec<OsString> {
+    let steps = path.components().filter(|step| matches!(step, Component::Normal(_) | Component::ParentDir));
+    steps.map(|step| step.as_os_str().to_owned()).rev().collect()
+}
+
+#[cfg(test)]
+mod tests;
