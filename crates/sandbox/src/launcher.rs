@@ -42,6 +42,8 @@ pub struct ProcessLauncher {
     supervisor: PathBuf,
     gates: Option<Arc<Gates>>,
     on_denied: Option<OnDenied>,
+    /// One for each server that has not ended.
+    alive: watch::Sender<usize>,
 }
 
 /// Is told of system calls that a server in a sandbox made and that were refused.
@@ -67,7 +69,7 @@ impl ProcessLauncher {
     /// As [`ProcessLauncher::new`].
     pub fn with_supervisor(program: impl Into<PathBuf>) -> io::Result<Self> {
         strays::become_subreaper()?;
-        Ok(Self { supervisor: program.into(), gates: None, on_denied: None })
+        Ok(Self { supervisor: program.into(), gates: None, on_denied: None, alive: watch::Sender::new(0) })
     }
 
     /// Serves the ways out of its servers through `gates`. Without, a server whose plan names hosts is not started.
@@ -80,6 +82,12 @@ impl ProcessLauncher {
     #[must_use]
     pub fn telling(self, on_denied: OnDenied) -> Self {
         Self { on_denied: Some(on_denied), ..self }
+    }
+
+    /// Resolves when every server has ended and what was refused of it is told, or after `limit`.
+    pub async fn all_ended(&self, limit: Duration) {
+        let mut alive = self.alive.subscribe();
+        let _those_that_do_not_end = timeout(limit, alive.wait_for(|alive| *alive == 0)).await;
     }
 
     /// The gate of a server whose plan names hosts.
@@ -117,7 +125,7 @@ impl ProcessLauncher {
         let (lines, stderr) = mpsc::channel(stderr::QUEUE);
         tokio::spawn(stderr::forward(ends.error, lines));
         let heard = self.on_denied.clone().map(|on_denied| (plan.server.clone(), on_denied));
-        let process = Arc::new(Tree::watch(child, registration, Told { reports, heard }, commands));
+        let process = Arc::new(Tree::watch(child, registration, Told { reports, heard }, (commands, self.alive.clone())));
         if let (Some(gate), Some(here)) = (gate, here) {
             let way_out = door::take(here).and_then(listener).map_err(setup)?;
             tokio::spawn(egress::serve(way_out, gate, process.ended()));
@@ -205,13 +213,20 @@ struct Tree {
 }
 
 impl Tree {
-    fn watch(child: Child, registration: Registration, reports: Told, commands: OwnedWriteHalf) -> Self {
+    fn watch(
+        child: Child,
+        registration: Registration,
+        reports: Told,
+        (commands, alive): (OwnedWriteHalf, watch::Sender<usize>),
+    ) -> Self {
         let (kill_supervisor, kill) = mpsc::channel(1);
         let (ended, exit) = watch::channel(None);
         let id = child.id().unwrap_or_default();
+        alive.send_modify(|alive| *alive += 1);
         tokio::spawn(async move {
             let exit = see_out(child, registration, reports, kill).await;
             ended.send_replace(Some(exit));
+            alive.send_modify(|alive| *alive = alive.saturating_sub(1));
         });
         Self { id, commands, kill_supervisor, exit }
     }

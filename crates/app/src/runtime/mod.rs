@@ -46,6 +46,9 @@ use switch::KillSwitch;
 /// How often idle sessions and held calls are looked for.
 const SWEEP: Duration = Duration::from_secs(5);
 
+/// How long servers that end are waited for, for what was refused of them.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
 /// Serves until the gateway is told to stop, or its client is gone.
 pub(crate) fn serve(deployment: Deployment, door: Door, printer: &Printer) -> Outcome {
     let runtime = runtime()?;
@@ -82,11 +85,11 @@ async fn run(mut deployment: Deployment, door: Door, printer: &Printer) -> Outco
         .map_err(|e| Failure::new(Exit::Usage, format!("servers could not be supervised: {e}")))?;
     let gates = Gates::new(Arc::new(RecordedEgress::new(recorder.clone())), clock.clone());
     let denied = Arc::new(DeniedCalls::new(recorder.clone()));
-    let launcher = launcher.through(Arc::new(gates)).telling(denied.clone().listener());
+    let launcher = Arc::new(launcher.through(Arc::new(gates)).telling(denied.clone().listener()));
     let pins = PinFiles::new(&deployment.config.pins);
     let observer = observe::observer(recorder.clone(), *printer);
     let builder = Builder::new(
-        Arc::new(launcher),
+        launcher.clone(),
         clock.clone(),
         observer,
         recorder.clone(),
@@ -125,6 +128,7 @@ async fn run(mut deployment: Deployment, door: Door, printer: &Printer) -> Outco
     };
     stop.cancel();
     gateway.close().await;
+    launcher.all_ended(LAST_WORDS).await;
     denied.summary().iter().for_each(|line| printer.status(line));
     drop(watch);
     background.abort();

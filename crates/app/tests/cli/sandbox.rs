@@ -134,3 +134,47 @@ fn a_plan_can_be_tried_out_before_anything_runs_in_it() {
     assert_eq!(json["holds"], true);
     assert!(json["proof"]["probes"].as_array().unwrap().len() > 100);
 }
+
+/// Whoever is to be contained could otherwise write records and keys of its own.
+#[test]
+fn what_is_the_gateways_own_is_out_of_reach_of_a_command() {
+    let case = Case::new("sandbox-own");
+    for file in [
+        "home/.local/state/portcullis/audit.jsonl",
+        "home/notes",
+        "logs/a.jsonl",
+        "keys/tls.key",
+        "keys/cert.pem",
+        "token",
+        "work/x",
+    ] {
+        case.write(file, "as it was\n");
+    }
+    case.write(
+        "portcullis.toml",
+        "[audit]\nfile = \"logs/a.jsonl\"\n[tls]\ncert = \"keys/cert.pem\"\nkey = \"keys/tls.key\"\n\
+         [server.notes]\ncommand = \"/bin/true\"\nenv = { TOKEN = { file = \"token\" } }\n",
+    );
+    for (option, granted, target, told) in [
+        ("--write", "home", "home/.local/state/portcullis/audit.jsonl", "Portcullis in"),
+        ("--read", "home/.local", "home/.local/state/portcullis/audit.jsonl", "records, keys and pins"),
+        ("--write", "logs", "logs/a.jsonl", "`audit.file`"),
+        ("--write", ".", "logs/a.jsonl", "the gateway's own"),
+        ("--read", "keys", "keys/tls.key", "`tls.key`"),
+        ("--write", "keys/cert.pem", "keys/cert.pem", "`tls.cert`"),
+        ("--read", "token", "token", "`server.notes.env`"),
+        ("--write", "portcullis.toml", "portcullis.toml", "configuration"),
+        ("--read", "keys/cert.pem", "keys/cert.pem", ""),
+        ("--write", "home/notes", "home/notes", ""),
+        ("--write", "work", "work/x", ""),
+    ] {
+        let deed = if option == "--write" { ">>" } else { "<" };
+        let script = format!("exec 3{deed}{}", case.path(target).display());
+        let run = case.run(&["sandbox", "exec", option, granted, "--", "/bin/sh", "-c", &script]);
+        let expected = if told.is_empty() { 0 } else { 125 };
+        assert_eq!(run.status, expected, "{option} {granted}: {}", run.all());
+        assert!(run.all().contains(told), "{option} {granted}: {}", run.all());
+        let shown = case.run(&["sandbox", "show", option, granted, "--", "/bin/sh"]);
+        assert_eq!(shown.status, i32::from(!told.is_empty()), "{option} {granted}: {}", shown.all());
+    }
+}

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use portcullis_testkit::{
     bed::Bed,
-    gateway::{portcullis, read_records},
+    gateway::{Record, Setup, portcullis, read_records},
     server::{Launch, Sandbox},
 };
 use serde_json::{Value, json};
@@ -79,9 +79,9 @@ async fn a_file_that_is_not_listed_is_not_there() {
     }
 }
 
-/// The plan lets it reach the gateway's own files: the self-test finds that, and the server is never started.
+/// The plan lets it reach the gateway's own files: the server is never started.
 #[tokio::test]
-async fn a_server_whose_boundaries_do_not_hold_is_not_started() {
+async fn a_server_that_could_reach_the_gateways_own_files_is_not_started() {
     let home = tempfile::tempdir().unwrap();
     let own = home.path().join(".local/state/portcullis");
     fs::create_dir_all(&own).unwrap();
@@ -103,10 +103,71 @@ async fn a_server_whose_boundaries_do_not_hold_is_not_started() {
         let answer = pipe.ask(&initialize(LEGACY)).await;
         assert_eq!(answer["result"].is_object(), starts, "{answer}");
         let records = fs::read_to_string(place.path().join("records.jsonl")).unwrap();
-        let told = format!("includes the records, keys and pins in `{}`", own.display());
-        assert_eq!(records.contains(&told), !starts, "{records}");
+        assert_eq!(records.contains("which is the gateway's own"), !starts, "{records}");
         let kept = fs::read_dir(own.join("selftest")).unwrap().flatten();
         let results = kept.filter(|it| it.path().extension().is_some_and(|it| it == "json")).count();
         assert!(results >= 1, "what came of it is kept");
+    }
+}
+
+/// What the configuration names is out of reach like what every gateway has.
+#[tokio::test]
+async fn a_server_of_a_configuration_that_could_reach_what_that_names_is_not_started() {
+    let place = tempfile::tempdir().unwrap();
+    for part in ["keys", "work"] {
+        fs::create_dir(place.path().join(part)).unwrap();
+    }
+    let key = place.path().join("keys/commitment.key");
+    let bed = Bed::load().unwrap();
+    for (sandbox, starts) in [
+        (Sandbox { read: vec![place.path().join("keys")], ..Sandbox::default() }, false),
+        (Sandbox::writing(place.path()), false),
+        (Sandbox::writing(&place.path().join("work")), true),
+    ] {
+        let launch = Launch { sandbox, ..Launch::everything(&bed) };
+        let setup = Setup::new().stdio("odd", &launch).audit(&format!("commitment_key = {key:?}\n"));
+        let gateway = setup.start().await.unwrap();
+        let told = |it: &Record| it.text("event") == "degraded" && it.text("detail").contains("`audit.commitment_key`");
+        let records = gateway.records().unwrap();
+        assert_eq!(records.iter().any(told), !starts, "{records:?}");
+        assert!(key.exists());
+    }
+}
+
+/// Answers as a server does, after a call that no server has any business with.
+const TRACER: &str = r#"
+import ctypes, json, sys
+for line in sys.stdin:
+    asked = json.loads(line)
+    if asked.get("method") != "initialize":
+        continue
+    for _ in range(30):
+        got = ctypes.CDLL(None).syscall(101, 16, 1, 0, 0) if sys.argv[1] == "traces" else 0
+    info = {"name": str(got), "version": "1"}
+    result = {"protocolVersion": asked["params"]["protocolVersion"], "capabilities": {}, "serverInfo": info}
+    print(json.dumps({"jsonrpc": "2.0", "id": asked["id"], "result": result}), flush=True)
+"#;
+
+#[tokio::test]
+async fn a_system_call_that_is_refused_is_on_record_and_told() {
+    let home = tempfile::tempdir().unwrap();
+    for (deed, answer, refused) in [("traces", "-1", true), ("rests", "0", false)] {
+        let place = tempfile::tempdir_in(home.path()).unwrap();
+        let record = place.path().join("records.jsonl");
+        let args = ["-c", TRACER, deed].map(str::to_owned).to_vec();
+        let launch = Launch { program: "/usr/bin/python3".into(), args, env: Vec::new(), sandbox: Sandbox::default() };
+        let mut pipe = Pipe::run(&launch, &record);
+        let answered = pipe.ask(&initialize(LEGACY)).await;
+        assert_eq!(answered["result"]["serverInfo"]["name"], answer, "{answered}");
+        pipe.close();
+        assert!(pipe.child.wait().await.unwrap().success());
+        let records = read_records(&record).unwrap();
+        let denied: Vec<_> = records.iter().filter(|it| it.text("event") == "denied").collect();
+        assert_eq!(!denied.is_empty(), refused, "{records:?}");
+        let count: u64 = denied.iter().map(|it| it.text("detail").split(' ').next().unwrap().parse::<u64>().unwrap()).sum();
+        assert_eq!(count, if refused { 30 } else { 0 }, "{denied:?}");
+        assert!(denied.iter().all(|it| it.text("subject") == "odd" && it.text("detail").contains("`ptrace` by `/usr/bin/python3")));
+        let alert = |it: &Record| it.text("event") == "alert" && it.text("detail").starts_with("denied-calls: ");
+        assert_eq!(records.iter().any(alert), refused, "{records:?}");
     }
 }
