@@ -81,7 +81,8 @@ impl Own {
         own.add(&config.pins.directory.with_file_name("approvals"), "the approvals beside the pins", false);
         own.add(&config.stop.directory, "`stop.directory`", false);
         own.add(&config.supply.store, "`supply.store`", true);
-        let admitted = |reach: &Reach| matches!(reach, Reach::Command(it) if matches!(it.code, Code::Admitted(_)));
+        let admitted =
+            |reach: &Reach| matches!(reach, Reach::Command(it) if matches!(it.code, Code::Admitted(_)));
         if config.servers.iter().any(|server| admitted(&server.reach)) {
             own.add(&config.supply.lock, "`supply.lock`", true);
         }
@@ -135,7 +136,8 @@ impl Own {
     pub(crate) fn is_out_of_reach_of(&self, plan: &Plan) -> Result<(), String> {
         let read = plan.read.iter().chain(&plan.execute).map(|path| (path, false));
         for (grant, writes) in read.chain(plan.write.iter().map(|path| (path, true))) {
-            let reached = |kept: &&Kept| kept.is_reached_by(grant, writes) && !self.lets_read(grant, writes, kept);
+            let reached =
+                |kept: &&Kept| kept.is_reached_by(grant, writes) && !self.lets_read(grant, writes, kept);
             if let Some(kept) = self.0.iter().find(reached) {
                 return Err(told(grant, writes, kept));
             }
@@ -147,6 +149,12 @@ impl Own {
     fn lets_read(&self, grant: &Path, writes: bool, kept: &Kept) -> bool {
         let part = |it: &Kept| it.readable && it.path.starts_with(&kept.path) && grant.starts_with(&it.path);
         !writes && self.0.iter().any(part)
+    }
+
+    /// Every path, and what it is.
+    pub(crate) fn paths(&self) -> Vec<(PathBuf, String)> {
+        let kept = self.0.iter().filter(|kept| !kept.readable);
+        kept.map(|kept| (kept.path.clone(), kept.what.clone())).collect()
     }
 
     /// For what depends on it.

@@ -1,7 +1,9 @@
 //! Results of self-tests, kept: a server is not started with a plan that was not tried out on this machine as it is.
 //!
-//! One file for each plan, kernel, program and user. A result is good for a week, so that what changes without being
-//! seen, such as the kernel's settings, is found in time.
+//! One file for each plan, kernel, program and user: a note signed with a key that is made when it is first needed, so that
+//! a result can be shown to somebody else, and that whoever can write files here but not read the key cannot say that a plan
+//! holds. A result is good for a week, so that what changes without being seen, such as the kernel's settings, is found in
+//! time.
 
 use std::{
     io::Write as _,
@@ -10,6 +12,10 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use portcullis_audit::{
+    note::{Algorithm, KeyRing, Note, SigningKey},
+    tlog::read_key_file,
+};
 use portcullis_core::Digest;
 use portcullis_sandbox::{
     Plan,
@@ -20,10 +26,17 @@ use serde::{Deserialize, Serialize};
 use crate::{
     config::read_private,
     files::{self, Access, Existing},
+    runtime::node_name,
 };
 
 /// How long a result is good for.
 const GOOD_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// The first line of a signed result: what it is about, so that it is never taken for something else that is signed.
+const TITLE: &str = "portcullis self-test v1";
+
+/// The file of the key, beside the directory of results.
+const KEY: &str = "selftest.key";
 
 /// Failed attempts that are named.
 const NAMED: usize = 3;
@@ -69,22 +82,49 @@ impl Proofs {
         let of = Circumstances::now(plan);
         let file = self.directory.as_deref().map(|directory| directory.join(of.file()));
         let now = now_ms();
-        let kept = file.as_deref().and_then(read).filter(|kept| kept.is_of(&of, now));
+        let key = self.key();
+        let kept = file.as_deref().zip(key.as_ref()).and_then(|(file, key)| read(file, key));
+        let kept = kept.filter(|kept| kept.is_of(&of, now));
         let proof = match kept {
             Some(kept) => kept.proof,
             None => {
                 let proof = self.prove(plan)?;
-                if let Some(file) = file {
-                    keep(
-                        &file,
-                        Kept { of, made_ms: now, expires_ms: now + millis(GOOD_FOR), proof: proof.clone() },
-                    );
+                if let Some((file, key)) = file.zip(key) {
+                    keep(&file, &Kept::made(of, now, proof.clone()), &key);
                 }
                 proof
             }
         };
         let open: Vec<&Probed> = proof.open().collect();
         if open.is_empty() { Ok(proof.digest()) } else { Err(told(&open, &self.own())) }
+    }
+
+    /// A result as a signed note, dated, and good for a week.
+    ///
+    /// # Errors
+    /// When there is no key.
+    pub(crate) fn signed(&self, plan: &Plan, proof: Proof) -> Result<String, String> {
+        let key = self.key().ok_or("there is no key to sign with, and none can be made")?;
+        let kept = Kept::made(Circumstances::now(plan), now_ms(), proof);
+        kept.signed(&key).ok_or_else(|| "it could not be signed".to_owned())
+    }
+
+    /// The key that signs results; made when there is none.
+    fn key(&self) -> Option<KeyRing> {
+        let file = self.directory.as_deref()?.with_file_name(KEY);
+        if !file.exists() {
+            let name = format!("{}/portcullis-selftest", node_name());
+            let key = SigningKey::generate(&name, Algorithm::Ed25519).ok()?;
+            files::private_directory(file.parent()?).ok()?;
+            let made = files::write(&file, key.line().expose(), Access::Private, Existing::Keep);
+            let public = file.with_extension("key.pub");
+            let text = format!("{}\n", key.public());
+            let shown =
+                made.and_then(|()| files::write(&public, text.as_bytes(), Access::Usual, Existing::Replace));
+            // Whoever was faster has made one as well.
+            drop(shown);
+        }
+        read_key_file(&file).ok()
     }
 
     /// A directory that no server has any business with.
@@ -154,7 +194,7 @@ impl Circumstances {
     fn file(&self) -> String {
         let parts = [&self.plan, &self.kernel, &self.program, &self.user.to_string()];
         let digest = Digest::of_parts(parts.map(|part| part.as_bytes())).to_string();
-        format!("{}.json", digest.trim_start_matches("sha256:"))
+        format!("{}.note", digest.trim_start_matches("sha256:"))
     }
 }
 
@@ -168,22 +208,39 @@ fn program() -> String {
 }
 
 impl Kept {
+    fn made(of: Circumstances, made_ms: u64, proof: Proof) -> Self {
+        Self { of, made_ms, expires_ms: made_ms.saturating_add(millis(GOOD_FOR)), proof }
+    }
+
+    fn signed(&self, key: &KeyRing) -> Option<String> {
+        let text = format!("{TITLE}\n{}\n", serde_json::to_string(self).ok()?);
+        key.sign_text(text, self.made_ms / 1_000).map(|note| note.to_string())
+    }
+
+    /// One that is signed by this key.
+    fn verified(note: &[u8], key: &KeyRing) -> Option<Self> {
+        let note = Note::parse(note).ok()?;
+        let signed = key.public().all(|key| note.verify(key).is_ok());
+        let text = note.text().strip_prefix(TITLE)?.trim();
+        serde_json::from_str(text).ok().filter(|_| signed)
+    }
+
     fn is_of(&self, of: &Circumstances, now: u64) -> bool {
         self.of == *of && self.proof.plan == of.plan && (self.made_ms..self.expires_ms).contains(&now)
     }
 }
 
 /// What cannot be read, or could have been written by somebody else, is as good as nothing.
-fn read(file: &Path) -> Option<Kept> {
-    serde_json::from_slice(read_private(file).ok()?.expose()).ok()
+fn read(file: &Path, key: &KeyRing) -> Option<Kept> {
+    Kept::verified(read_private(file).ok()?.expose(), key)
 }
 
 /// What cannot be kept is found out anew the next time.
-fn keep(file: &Path, kept: Kept) {
-    let text = serde_json::to_vec(&kept).unwrap_or_default();
+fn keep(file: &Path, kept: &Kept, key: &KeyRing) {
+    let Some(text) = kept.signed(key) else { return };
     let made = file.parent().map(files::private_directory);
     if made.is_some_and(|made| made.is_ok()) {
-        let _next_time = files::write(file, &text, Access::Private, Existing::Replace);
+        let _next_time = files::write(file, text.as_bytes(), Access::Private, Existing::Replace);
     }
 }
 
@@ -197,6 +254,7 @@ fn millis(duration: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "test code")]
     use super::*;
 
     #[test]
@@ -223,5 +281,33 @@ mod tests {
             assert_eq!(of.file() == kept.of.file(), of == kept.of);
         }
         assert!(!kept.is_of(&of, made_ms - 1), "from the future");
+    }
+
+    /// Nobody can make a plan hold by writing a file.
+    #[test]
+    fn a_result_is_believed_as_it_was_signed_and_no_other() {
+        let ring = || {
+            let key = SigningKey::generate("test/selftest", Algorithm::Ed25519).unwrap();
+            KeyRing::parse(&String::from_utf8_lossy(key.line().expose())).unwrap()
+        };
+        let (own, other) = (ring(), ring());
+        let of = Circumstances { plan: "p".into(), kernel: "k".into(), program: "b".into(), user: 1 };
+        let kept = Kept::made(of, 7_000, Proof { plan: "p".into(), probes: Vec::new() });
+        let note = kept.signed(&own).unwrap_or_default();
+        assert!(note.starts_with(TITLE) && note.contains("test/selftest"), "{note}");
+        let believed = |note: &str, key: &KeyRing| Kept::verified(note.as_bytes(), key).is_some();
+        assert!(believed(&note, &own));
+        assert!(!believed(&note, &other), "by somebody else");
+        let unsigned = note.split("\n\n").next().unwrap_or_default();
+        for (changed, what) in [
+            (note.replace("\"plan\":\"p\"", "\"plan\":\"q\""), "of another plan"),
+            (note.replace("7000", "7001"), "made at another time"),
+            (note.replace(TITLE, "portcullis pins v1"), "about something else"),
+            (format!("{unsigned}\n"), "signed by nobody"),
+            (String::new(), "nothing"),
+        ] {
+            assert_ne!(changed, note, "{what}");
+            assert!(!believed(&changed, &own), "{what}");
+        }
     }
 }

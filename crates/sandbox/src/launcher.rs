@@ -125,7 +125,12 @@ impl ProcessLauncher {
         let (lines, stderr) = mpsc::channel(stderr::QUEUE);
         tokio::spawn(stderr::forward(ends.error, lines));
         let heard = self.on_denied.clone().map(|on_denied| (plan.server.clone(), on_denied));
-        let process = Arc::new(Tree::watch(child, registration, Told { reports, heard }, (commands, self.alive.clone())));
+        let process = Arc::new(Tree::watch(
+            child,
+            registration,
+            Told { reports, heard },
+            (commands, self.alive.clone()),
+        ));
         if let (Some(gate), Some(here)) = (gate, here) {
             let way_out = door::take(here).and_then(listener).map_err(setup)?;
             tokio::spawn(egress::serve(way_out, gate, process.ended()));
@@ -301,7 +306,7 @@ async fn last_word(told: &mut Told) -> Option<Exit> {
             Report::Denied(calls) => {
                 told.heard.iter().for_each(|(server, on_denied)| on_denied(server, &calls));
             }
-            Report::Started(_) | Report::Probed(_) => {}
+            Report::Started(_) | Report::Probed(_) | Report::Seen(_) => {}
             Report::Failed(_) | Report::Unmet { .. } => return None,
         }
     }

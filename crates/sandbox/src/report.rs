@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 
 use portcullis_core::Exit;
 
-use crate::{denied::DeniedCall, selftest::Probed};
+use crate::{denied::DeniedCall, seen::Sighting, selftest::Probed};
 
 /// One line from the supervisor.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub(crate) enum Report {
     Probed(Probed),
     /// System calls that were refused.
     Denied(DeniedCall),
+    /// A file that was used.
+    Seen(Sighting),
     /// The server has ended and so has all it started.
     Ended(Exit),
 }
@@ -44,6 +46,7 @@ impl Report {
             // Strings only: this cannot fail, and what cannot be read ends the test.
             Self::Probed(probed) => format!("probed {}\n", serde_json::to_string(probed).unwrap_or_default()),
             Self::Denied(denied) => format!("denied {}\n", serde_json::to_string(denied).unwrap_or_default()),
+            Self::Seen(seen) => format!("seen {}\n", serde_json::to_string(seen).unwrap_or_default()),
             Self::Ended(Exit::Code(code)) => format!("code {code}\n"),
             Self::Ended(Exit::Signal(signal)) => format!("signal {signal}\n"),
             Self::Ended(Exit::OutOfMemory) => "memory \n".to_owned(),
@@ -75,6 +78,7 @@ impl Report {
             }
             "probed" => Self::Probed(serde_json::from_str(rest).ok()?),
             "denied" => Self::Denied(serde_json::from_str(rest).ok()?),
+            "seen" => Self::Seen(serde_json::from_str(rest).ok()?),
             "code" => Self::Ended(Exit::Code(rest.parse().ok()?)),
             "signal" => Self::Ended(Exit::Signal(rest.parse().ok()?)),
             "memory" => Self::Ended(Exit::OutOfMemory),

@@ -120,6 +120,8 @@ pub(crate) struct HeldCall {
     pub(crate) thread: u32,
     /// Number of the call.
     pub(crate) number: i64,
+    /// Its arguments.
+    pub(crate) arguments: [u64; 6],
 }
 
 /// Puts a filter in force for this thread and all it will start, and gives the descriptor at which calls arrive that
@@ -154,7 +156,7 @@ pub(crate) fn next_held(listener: BorrowedFd<'_>) -> io::Result<HeldCall> {
     if result != 0 {
         return Err(io::Error::last_os_error());
     }
-    Ok(HeldCall { id: held.id, thread: held.pid, number: held.data.nr.into() })
+    Ok(HeldCall { id: held.id, thread: held.pid, number: held.data.nr.into(), arguments: held.data.args })
 }
 
 /// Whether a call still waits, so that what was found out about its thread is about the one that made it.
@@ -170,6 +172,13 @@ pub(crate) fn is_held(listener: BorrowedFd<'_>, call: &HeldCall) -> bool {
 pub(crate) fn refuse_held(listener: BorrowedFd<'_>, call: &HeldCall, error: i32) {
     let error = if error > 0 { error } else { libc::EPERM };
     answer(listener, libc::seccomp_notif_resp { id: call.id, val: 0, error: -error, flags: 0 });
+}
+
+/// Has a call that waits carried out as if it had not. The kernel asks no filter again: only for calls that all of them
+/// let pass.
+pub(crate) fn danger_let_held_pass(listener: BorrowedFd<'_>, call: &HeldCall) {
+    let flags = u32::try_from(libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE).unwrap_or_default();
+    answer(listener, libc::seccomp_notif_resp { id: call.id, val: 0, error: 0, flags });
 }
 
 fn answer(listener: BorrowedFd<'_>, mut answer: libc::seccomp_notif_resp) {

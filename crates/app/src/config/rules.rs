@@ -13,8 +13,8 @@ use portcullis_inspect::{
 };
 
 use super::{
-    Audit, Auth, Behaviour, ClientCertificates, Config, Data, Issuer, Loaded, Oauth, Parameter, Pins, Reach,
-    Named, Server, Source, Stream, Telemetry, Tls, TransparencyConfig,
+    Audit, Auth, Behaviour, ClientCertificates, Config, Data, Issuer, Loaded, Named, Oauth, Parameter, Pins,
+    Reach, Server, Source, Stream, Telemetry, Tls, TransparencyConfig,
     behaviour::BehaviourSection,
     between,
     content::ContentSection,

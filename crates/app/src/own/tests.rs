@@ -73,7 +73,11 @@ fn no_plan_reaches_what_is_the_gateways_own() {
         for (writes, allowed) in [(false, read), (true, write)] {
             let mut draft = Draft::new("/usr/bin".as_ref(), &place.0);
             let path = place.0.join(granted);
-            if writes { draft.write(&path).unwrap() } else { draft.read(&path).unwrap() }
+            if writes {
+                draft.write(&path).unwrap()
+            } else {
+                draft.read(&path).unwrap()
+            }
             let judged = own.is_out_of_reach_of(&draft.finish());
             assert_eq!(judged.is_ok(), allowed, "{granted}, writes: {writes}: {judged:?}");
         }

@@ -41,9 +41,9 @@ impl DeniedCalls {
     /// A line for each kind.
     pub(super) fn summary(&self) -> Vec<String> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let lines = seen.iter().flat_map(|(server, all)| {
-            all.iter().map(move |calls| format!("`{server}` was refused {calls}"))
-        });
+        let lines = seen
+            .iter()
+            .flat_map(|(server, all)| all.iter().map(move |calls| format!("`{server}` was refused {calls}")));
         lines.collect()
     }
 }

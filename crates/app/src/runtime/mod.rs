@@ -38,8 +38,8 @@ use crate::{
     telemetry::{self, telling},
 };
 use build::Builder;
-use denied::DeniedCalls;
 pub(crate) use build::node_name;
+use denied::DeniedCalls;
 use logs::Logs;
 use switch::KillSwitch;
 

@@ -130,8 +130,14 @@ fn a_plan_can_be_tried_out_before_anything_runs_in_it() {
         assert_eq!(wide.status, 1, "{}", wide.all());
         assert!(wide.stdout.contains(found), "{}", wide.all());
     }
-    let json: serde_json::Value = serde_json::from_str(&test(&["--json"]).stdout).unwrap();
+    let json: serde_json::Value =
+        serde_json::from_str(&test(&["--json", "--signed", "result"]).stdout).unwrap();
     assert_eq!(json["holds"], true);
+    let (note, public) = (case.read("result"), case.read("home/.local/state/portcullis/selftest.key.pub"));
+    assert!(note.starts_with("portcullis self-test v1\n{") && note.contains("\"expires_ms\":"), "{note}");
+    let name = public.split('+').next().unwrap();
+    assert!(note.contains(&format!("\n\u{2014} {name} ")), "{note} by {public}");
+    assert_eq!(case.mode("home/.local/state/portcullis/selftest.key"), 0o600);
     assert!(json["proof"]["probes"].as_array().unwrap().len() > 100);
 }
 

@@ -21,6 +21,7 @@
 //! | [`admission`] | packages of npm and PyPI admitted, approved, checked and retired, and what is refused on the way |
 //! | [`admitted`] | a server out of the store behind `serve`: approved, looked at again at each start, retired |
 //! | [`advisories`] | packages compared with advisories, whose ranges agree with those of npm and of Python's own library |
+//! | [`learn`] | what real servers need, learnt from a run of each, is enough for them |
 //! | [`reload`] | a new configuration takes over, a bad one does not |
 //!
 //! The program has to be built (`cargo build -p portcullis -p portcullis-testkit`), the test bed installed
@@ -46,6 +47,7 @@ mod clients;
 mod death;
 mod egress;
 mod export;
+mod learn;
 mod log;
 mod login;
 mod message;

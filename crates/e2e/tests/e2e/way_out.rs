@@ -19,14 +19,14 @@ use crate::{
 };
 
 /// Where a server may go, and what it finds there.
-struct Web {
+pub(crate) struct Web {
     names: NameServer,
     plain: u16,
     tls: u16,
 }
 
 impl Web {
-    async fn start(ca: &Path) -> Self {
+    pub(crate) async fn start(ca: &Path) -> Self {
         let (plain, tls) = origin(ca).await;
         let here: &[&[&str]] = &[&["127.0.0.1"]];
         let zone = [
@@ -38,7 +38,7 @@ impl Web {
         Self { names: NameServer::start(&zone).await.unwrap(), plain, tls }
     }
 
-    fn reach(&self) -> Reach {
+    pub(crate) fn reach(&self) -> Reach {
         Reach {
             hosts: vec![format!("tls.test:{}", self.tls)],
             plain: vec![format!("plain.test:{}", self.plain), "inside.test:80".to_owned()],
@@ -47,7 +47,7 @@ impl Web {
         }
     }
 
-    fn allowed(&self) -> [String; 2] {
+    pub(crate) fn allowed(&self) -> [String; 2] {
         [format!("http://plain.test:{}/", self.plain), format!("https://tls.test:{}/", self.tls)]
     }
 
@@ -172,7 +172,8 @@ async fn there_is_no_way_around_the_way_out() {
     let home = tempfile::tempdir().unwrap();
     let web = Web::start(&home.path().join("ca.pem")).await;
     let node = Bed::load().unwrap().node().to_owned();
-    let script = home.path().join("around.js");
+    let script = home.path().join("code/around.js");
+    std::fs::create_dir(home.path().join("code")).unwrap();
     std::fs::write(&script, AROUND).unwrap();
     let told = async |sandbox: Sandbox, place: &str| -> Value {
         let place = home.path().join(place);

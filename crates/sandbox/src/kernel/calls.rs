@@ -71,7 +71,8 @@ pub fn system_calls() -> Vec<SystemCall> {
 pub(super) fn named(number: i64) -> (String, &'static str) {
     let plain = |name: &'static str| name.strip_prefix("SYS_").unwrap_or(name).to_owned();
     let refused = REFUSED.iter().find(|it| it.1 == number).map(|it| (plain(it.0), it.2));
-    let conditional = || CONDITIONS.iter().find(|it| it.call.1 == number).map(|it| (plain(it.call.0), it.why));
+    let conditional =
+        || CONDITIONS.iter().find(|it| it.call.1 == number).map(|it| (plain(it.call.0), it.why));
     refused.or_else(conditional).unwrap_or_else(|| (format!("number {number}"), "not known to be harmless"))
 }
 

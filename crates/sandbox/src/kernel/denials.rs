@@ -1,7 +1,8 @@
 //! Hearing of system calls that are refused.
 //!
 //! The filter has them wait for an answer (seccomp_unotify(2)), which the first process of the sandbox gives: an error,
-//! always, since the only answer this module can make is [`system::refuse_held`]. No program inside has the descriptor at
+//! always. Only where it is to be learnt what a program uses, calls that are allowed wait as well and are let pass, see
+//! [`super::sightings`]. No program inside has the descriptor at
 //! which calls wait. When the first process is gone so is everything inside; a call that nobody would answer is ended by
 //! the kernel with an error. Telling what was refused never waits for whoever is told.
 
@@ -14,7 +15,7 @@ use std::{
 
 use rustix::event::Timespec;
 
-use super::calls;
+use super::{calls, sightings::Sightings};
 use crate::{
     denied::DeniedCall,
     report::Report,
@@ -27,6 +28,9 @@ const SOONEST: Duration = Duration::from_secs(1);
 
 /// And at last, so that nobody fills a log by making calls.
 const LATEST: Duration = Duration::from_secs(60);
+
+/// How soon somebody is told who could not be told at once.
+const SOON: Timespec = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
 
 /// Kinds of calls and programs that are counted apart; what is beyond is counted together.
 const MOST_KINDS: usize = 32;
@@ -44,11 +48,18 @@ pub(super) struct Denials {
     counts: BTreeMap<(i64, String), u64>,
     told: Option<Instant>,
     pause: Duration,
+    /// Files that are used, when that is to be learnt.
+    sightings: Option<Sightings>,
 }
 
 impl Denials {
     pub(super) fn heard_at(listener: OwnedFd) -> Self {
-        Self { listener, counts: BTreeMap::new(), told: None, pause: SOONEST }
+        Self { listener, counts: BTreeMap::new(), told: None, pause: SOONEST, sightings: None }
+    }
+
+    /// The same, and what is used is noted.
+    pub(super) fn watching(self) -> Self {
+        Self { sightings: Some(Sightings::default()), ..self }
     }
 
     /// Tells the rest, when everything inside has ended.
@@ -74,12 +85,19 @@ impl Aside for Denials {
     fn take(&mut self) {
         // One that was interrupted or killed meanwhile is none.
         let Ok(call) = system::next_held(self.listener.as_fd()) else { return };
+        if self.sightings.as_mut().is_some_and(|sightings| sightings.note(&call)) {
+            return system::danger_let_held_pass(self.listener.as_fd(), &call);
+        }
         let program = program(call.thread).filter(|_| system::is_held(self.listener.as_fd(), &call));
         system::refuse_held(self.listener.as_fd(), &call, calls::answer(call.number));
         self.count(call.number, program.unwrap_or_else(|| "?".to_owned()));
     }
 
     fn tell(&mut self, control: BorrowedFd<'_>) -> Option<Timespec> {
+        let seen = self.sightings.as_mut().is_some_and(|sightings| sightings.tell(control));
+        if seen {
+            return Some(SOON);
+        }
         if self.counts.is_empty() {
             return None;
         }
@@ -108,11 +126,12 @@ fn program(thread: u32) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "test code")]
     use super::*;
 
     #[test]
     fn kinds_are_counted_apart_up_to_a_number_and_together_beyond() {
-        let Ok((one, _other)) = std::os::unix::net::UnixStream::pair() else { return assert!(false, "no pair") };
+        let (one, _other) = std::os::unix::net::UnixStream::pair().unwrap();
         let mut denials = Denials::heard_at(one.into());
         for number in 0..1_000 {
             denials.count(libc::SYS_ptrace, format!("/p{}", number % 100));

@@ -10,6 +10,7 @@ use seccompiler::{
 use super::{
     StartError,
     calls::{ALLOWED, CONDITIONS, Condition, FALLEN_BACK_FROM, REFUSED, Test},
+    sightings::watched,
 };
 use crate::system;
 
@@ -36,12 +37,14 @@ pub(super) struct Filters {
 }
 
 impl Filters {
-    pub(super) fn new() -> Result<Self, StartError> {
+    /// `watching` says whether calls that name files are to wait as well.
+    pub(super) fn new(watching: bool) -> Result<Self, StartError> {
         let unsupported = |error: seccompiler::BackendError| {
             StartError::unmet("seccomp", format!("the filter cannot be built: {error}"))
         };
         let arch = TargetArch::try_from(std::env::consts::ARCH).map_err(unsupported)?;
-        let plainly = |numbers: Vec<i64>| numbers.into_iter().map(|number| (number, Vec::new())).collect::<Rules>();
+        let plainly =
+            |numbers: Vec<i64>| numbers.into_iter().map(|number| (number, Vec::new())).collect::<Rules>();
         let program = |rules: Rules, otherwise, matched| {
             let filter = SeccompFilter::new(rules, otherwise, matched, arch)?;
             BpfProgram::try_from(filter)
@@ -49,8 +52,12 @@ impl Filters {
         let absent = SeccompAction::Errno(libc::ENOSYS.unsigned_abs());
         let fallbacks = plainly(FALLEN_BACK_FROM.iter().map(|call| call.1).collect());
         let known = plainly(ALLOWED.iter().flat_map(|group| group.calls).map(|call| call.1).collect());
-        let by_name = program(by_name().map_err(unsupported)?, SeccompAction::Allow, HEARD).map_err(unsupported)?;
+        let by_name =
+            program(by_name().map_err(unsupported)?, SeccompAction::Allow, HEARD).map_err(unsupported)?;
         let known = program(known, HEARD, SeccompAction::Allow).map_err(unsupported)?;
+        let watched = plainly(watched().filter(|_| watching).map(|row| row.call.1).collect());
+        let watched = program(watched, SeccompAction::Allow, HEARD).map_err(unsupported)?;
+        let known = one_after_the_other(watched, known);
         Ok(Self {
             fallbacks: program(fallbacks, SeccompAction::Allow, absent).map_err(unsupported)?,
             heard: heard(one_after_the_other(by_name, known)),
@@ -119,12 +126,15 @@ mod tests {
 
     #[test]
     fn every_call_that_is_not_let_pass_waits_or_is_killed() {
-        let heard = Filters::new().map(|filters| filters.heard).unwrap_or_default();
-        assert!((100..4096).contains(&heard.len()), "{}", heard.len());
-        let returned: BTreeSet<u32> = heard.iter().filter(|it| it.code == RETURN).map(|it| it.k).collect();
-        let expected =
-            [libc::SECCOMP_RET_KILL_PROCESS, libc::SECCOMP_RET_USER_NOTIF, libc::SECCOMP_RET_ALLOW];
-        assert_eq!(returned, BTreeSet::from(expected));
+        for watching in [false, true] {
+            let heard = Filters::new(watching).map(|filters| filters.heard).unwrap_or_default();
+            assert!((100..4096).contains(&heard.len()), "{}", heard.len());
+            let returned: BTreeSet<u32> =
+                heard.iter().filter(|it| it.code == RETURN).map(|it| it.k).collect();
+            let expected =
+                [libc::SECCOMP_RET_KILL_PROCESS, libc::SECCOMP_RET_USER_NOTIF, libc::SECCOMP_RET_ALLOW];
+            assert_eq!(returned, BTreeSet::from(expected));
+        }
     }
 
     #[test]

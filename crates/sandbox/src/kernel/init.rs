@@ -43,6 +43,8 @@ use crate::{
 pub(super) enum Task<'a> {
     /// A program is executed, if what is sealed is as it was.
     Run(Command, Option<DigestOf>),
+    /// A program is executed and watched.
+    Learn(Command),
     /// Attempts are made to get out.
     Probe(&'a Ground),
 }
@@ -64,16 +66,19 @@ pub(super) struct Inside<'a> {
 pub(super) fn main(inside: Inside<'_>) -> u8 {
     let Inside { plan, identity, trees, filters, task, control, door } = inside;
     let prepared = prepare(plan, identity, trees, &control, door);
+    let watching = matches!(task, Task::Learn(_));
     let started = prepared.and_then(|()| match task {
         Task::Run(command, digest_of) => {
             seal::check(plan, digest_of).and_then(|()| start(plan, filters, command))
         }
+        Task::Learn(command) => start_watched(plan, filters, command, &control),
         Task::Probe(ground) => probe(plan, filters, ground, &control),
     });
     match started {
         Ok((server, listener)) => {
             system::keep_only(&[control.as_fd(), listener.as_fd()]);
-            let mut denials = Denials::heard_at(listener);
+            let denials = Denials::heard_at(listener);
+            let mut denials = if watching { denials.watching() } else { denials };
             let ended = supervise::watch(control.as_fd(), &Server::Plain(server), &mut denials);
             let ended = ended.ok().flatten();
             denials.finish(control.as_fd());
@@ -123,6 +128,35 @@ fn drop_capabilities() -> io::Result<()> {
 }
 
 fn start(plan: &Plan, filters: Filters, mut command: Command) -> Result<(Pid, OwnedFd), StartError> {
+    let here = set_up(plan, filters, &mut command)?;
+    let child = command.spawn().map_err(StartError::Program)?;
+    // With it goes our copy of the other end, without which nobody could be waited for.
+    drop(command);
+    let pid = Pid::from_raw(child.id().cast_signed());
+    let pid = pid.ok_or(StartError::Program(io::ErrorKind::InvalidData.into()))?;
+    Ok((pid, listener(here)?))
+}
+
+/// Executing it waits for this process already, so nobody here can wait until it is executed.
+fn start_watched(
+    plan: &Plan,
+    filters: Filters,
+    mut command: Command,
+    control: &OwnedFd,
+) -> Result<(Pid, OwnedFd), StartError> {
+    use std::os::unix::process::CommandExt as _;
+    let here = set_up(plan, filters, &mut command)?;
+    let forked = system::fork_into(0, here.into(), move || {
+        let error = StartError::Program(command.exec());
+        supervise::tell(control.as_fd(), &error.to_report());
+        127
+    });
+    let (pid, here) = forked.map_err(StartError::Program)?;
+    Ok((pid, listener(here.into())?))
+}
+
+/// Has the boundaries put around the command's process before it is executed; where its listener arrives.
+fn set_up(plan: &Plan, filters: Filters, command: &mut Command) -> Result<UnixStream, StartError> {
     let (here, there) = door::pair().map_err(|error| StartError::unmet("seccomp", error.to_string()))?;
     let limits = plan.limits.clone();
     let mut within = Some(Within { rules: rights::ruleset(plan)?, limits, filters, listener: there });
@@ -136,16 +170,13 @@ fn start(plan: &Plan, filters: Filters, mut command: Command) -> Result<(Pid, Ow
             command.env(name, value);
         }
     }
-    system::before_exec(&mut command, move || within.take().ok_or(io::ErrorKind::InvalidInput)?.enter());
-    let child = command.spawn().map_err(StartError::Program)?;
-    // With it goes our copy of the other end, without which nobody could be waited for.
-    drop(command);
-    let pid = Pid::from_raw(child.id().cast_signed()).ok_or(StartError::Program(io::ErrorKind::InvalidData.into()))?;
-    Ok((pid, listener(here)?))
+    system::before_exec(command, move || within.take().ok_or(io::ErrorKind::InvalidInput)?.enter());
+    Ok(here)
 }
 
 fn listener(here: UnixStream) -> Result<OwnedFd, StartError> {
-    door::wait_for(here).map_err(|error| StartError::unmet("seccomp", format!("nobody would hear of calls: {error}")))
+    door::wait_for(here)
+        .map_err(|error| StartError::unmet("seccomp", format!("nobody would hear of calls: {error}")))
 }
 
 /// The boundaries a process of the sandbox puts around itself last.

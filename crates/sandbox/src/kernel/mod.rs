@@ -18,8 +18,10 @@ mod init;
 mod rights;
 mod root;
 mod seal;
+mod sightings;
 
 use std::{
+    collections::BTreeSet,
     io,
     net::TcpListener,
     os::{
@@ -49,6 +51,7 @@ use crate::{
     door,
     plan::{Limits, Plan},
     report::{KILL, Report, TERMINATE},
+    seen::Sighting,
     selftest::{Ground, Probed},
     system,
 };
@@ -104,6 +107,8 @@ pub struct Ended {
     pub timed_out: bool,
     /// System calls that were refused, each kind once.
     pub denied: Vec<DeniedCall>,
+    /// Files that were used, when that was to be learnt.
+    pub seen: BTreeSet<Sighting>,
 }
 
 impl Contained {
@@ -118,6 +123,14 @@ impl Contained {
         Self::start_sealed(plan, command, None)
     }
 
+    /// The same, and [`Contained::wait`] tells what files the command has used.
+    ///
+    /// # Errors
+    /// As [`Contained::start`], except that a command that cannot be executed ends with an unknown status.
+    pub fn start_watched(plan: &Plan, command: Command) -> Result<Self, StartError> {
+        Self::started(Self::begin(plan, Task::Learn(command))?)
+    }
+
     /// The same for a plan that seals directories, whose digests `digest_of` tells inside of the sandbox.
     ///
     /// # Errors
@@ -127,7 +140,10 @@ impl Contained {
         command: Command,
         digest_of: Option<DigestOf>,
     ) -> Result<Self, StartError> {
-        let mut contained = Self::begin(plan, Task::Run(command, digest_of))?;
+        Self::started(Self::begin(plan, Task::Run(command, digest_of))?)
+    }
+
+    fn started(mut contained: Self) -> Result<Self, StartError> {
         contained.expect_start()?;
         let way_out = contained.door.take().map(door::take).transpose();
         contained.way_out = way_out.map_err(|error| StartError::unmet("network", error.to_string()))?;
@@ -141,7 +157,7 @@ impl Contained {
         let mut probed = Vec::new();
         while contained.wait_for_report() {
             match contained.next_report() {
-                Some(Report::Started(_) | Report::Denied(_)) => {}
+                Some(Report::Started(_) | Report::Denied(_) | Report::Seen(_)) => {}
                 Some(Report::Probed(one)) => probed.push(one),
                 Some(Report::Ended(Exit::Code(0))) => return Ok(probed),
                 Some(report) => return Err(StartError::from_report(report)),
@@ -155,7 +171,7 @@ impl Contained {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let failed = |error: io::Error| StartError::unmet("namespaces", error.to_string());
         set_no_new_privs(true).map_err(|error| failed(error.into()))?;
-        let filters = Filters::new()?;
+        let filters = Filters::new(matches!(task, Task::Learn(_)))?;
         let identity = Identity::for_server().map_err(failed)?;
         let trees = if identity.other { Some(root::open(plan, identity)?) } else { None };
         let (control, theirs) = UnixStream::pair().map_err(failed)?;
@@ -239,11 +255,14 @@ impl Contained {
 
     /// Waits until the command and everything it started have ended.
     pub fn wait(self) -> Ended {
-        let (mut denied, mut exit, mut timed_out) = (Vec::new(), None, false);
+        let (mut denied, mut seen, mut exit, mut timed_out) = (Vec::new(), BTreeSet::new(), None, false);
         loop {
             timed_out = timed_out || !self.wait_for_report();
             match if timed_out { None } else { self.next_report() } {
                 Some(Report::Denied(calls)) => DeniedCall::add(&mut denied, calls),
+                Some(Report::Seen(sighting)) => {
+                    seen.insert(sighting);
+                }
                 Some(Report::Ended(ended)) => exit = Some(ended),
                 _ => break,
             }
@@ -252,7 +271,7 @@ impl Contained {
             }
         }
         let exit = if timed_out { exit } else { self.judged(exit) };
-        Ended { exit: exit.unwrap_or(Exit::Unknown), timed_out, denied }
+        Ended { exit: exit.unwrap_or(Exit::Unknown), timed_out, denied, seen }
     }
 
     /// Whether there is a report before the time is up.

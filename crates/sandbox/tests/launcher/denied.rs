@@ -1,6 +1,6 @@
 //! System calls that are refused: each is told with the program that made it and how often, and none is carried out.
 
-use crate::stage::{Stage, users};
+use crate::stage::{Stage, User, users};
 
 #[test]
 fn what_is_refused_is_told_and_what_is_allowed_is_not() {
@@ -22,10 +22,12 @@ fn what_is_refused_is_told_and_what_is_allowed_is_not() {
         ] {
             let attempted = stage.contain(&plan, attempt);
             assert_eq!(attempted.refused(), refused, "{attempt} as {user:?}: {attempted:?}");
-            let lines: Vec<_> = attempted.said.lines().filter_map(|it| it.strip_prefix("refused: ")).collect();
+            let lines: Vec<_> =
+                attempted.said.lines().filter_map(|it| it.strip_prefix("refused: ")).collect();
             assert_eq!(lines.is_empty(), told.is_none(), "{attempt} as {user:?}: {attempted:?}");
             let by = format!("by `{}`", stage.path("rig").display());
-            let matching = lines.iter().filter(|it| it.contains(told.unwrap_or_default()) && it.contains(&by));
+            let matching =
+                lines.iter().filter(|it| it.contains(told.unwrap_or_default()) && it.contains(&by));
             assert_eq!(matching.count(), lines.len(), "{attempt} as {user:?}: {attempted:?}");
         }
     }
@@ -34,7 +36,7 @@ fn what_is_refused_is_told_and_what_is_allowed_is_not() {
 /// None is lost, however fast they come, and nobody waits for long.
 #[test]
 fn a_flood_is_counted() {
-    let stage = Stage::new(users()[0]);
+    let stage = Stage::new(User::Ordinary);
     let attempted = stage.contain(&stage.draft().finish(), "flood 20000");
     assert!(attempted.said.contains("refused: 20000 times `keyctl`"), "{attempted:?}");
 }

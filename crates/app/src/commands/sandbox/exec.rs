@@ -1,14 +1,16 @@
 //! `portcullis sandbox exec`
 
-mod way_out;
-
 use std::{path::PathBuf, process::Command};
 
 use portcullis_core::{Exit as ProcessExit, ServerName};
 use portcullis_sandbox::{Contained, StartError};
 
-use super::plan::{PlanArgs, Planned};
+use super::{
+    plan::{PlanArgs, Planned},
+    way_out::{self, Served},
+};
 use crate::{
+    commands::run::{default_record, name_of},
     exit::{Exit, Failure, Outcome},
     own::Own,
     printer::Printer,
@@ -55,7 +57,11 @@ pub(crate) fn run(args: &Args, printer: &Printer) -> Outcome {
             Some("run it as root, or in a delegated group (`systemd-run --user --scope -p Delegate=yes`)"),
         );
     }
-    let way_out = contained.way_out().map(|listener| way_out::serve(args, &plan, listener, printer));
+    let way_out = contained.way_out().map(|listener| {
+        let name = args.name.clone().map_or_else(|| name_of(&args.plan.command), Ok)?;
+        let record = args.record.clone().map_or_else(|| default_record("sandbox", &name), Ok)?;
+        way_out::serve(Served { name: &name, record: &record, plan: &plan }, listener, printer)
+    });
     let way_out = way_out.transpose()?;
     let ended = contained.wait();
     ended.denied.iter().for_each(|calls| printer.status(&format!("the command was refused {calls}")));

@@ -1,13 +1,15 @@
 //! `portcullis sandbox`: any command inside boundaries that are written down first.
 
 mod exec;
+mod learn;
 mod plan;
 mod show;
 mod test;
+mod way_out;
 
 use crate::{exit::Outcome, printer::Printer};
 
-/// Run a command that can touch nothing but what is listed, show what that is, or try it out.
+/// Run a command that can touch nothing but what is listed, show what that is, try it out, or learn what has to be listed.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -17,6 +19,7 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Exec(exec::Args),
+    Learn(learn::Args),
     Show(show::Args),
     Test(test::Args),
 }
@@ -24,6 +27,7 @@ enum Command {
 pub(crate) fn run(args: &Args, printer: &Printer) -> Outcome {
     match &args.command {
         Command::Exec(args) => exec::run(args, printer),
+        Command::Learn(args) => learn::run(args, printer),
         Command::Show(args) => show::run(args, printer),
         Command::Test(args) => test::run(args, printer),
     }

@@ -1,5 +1,7 @@
 //! `portcullis sandbox test`
 
+use std::path::PathBuf;
+
 use portcullis_sandbox::selftest::{self, Probed, Verdict};
 use serde_json::json;
 
@@ -7,6 +9,7 @@ use super::plan::PlanArgs;
 use crate::{
     commands::counted,
     exit::{Exit, Failure, Outcome},
+    files::{self, Access, Existing},
     printer::Printer,
     proofs::Proofs,
 };
@@ -25,12 +28,21 @@ pub(crate) struct Args {
     /// Write the result as JSON.
     #[arg(long)]
     json: bool,
+    /// File that the result is written to as a note, signed with the key in ~/.local/state/portcullis/selftest.key, dated
+    /// and good for a week.
+    #[arg(long, value_name = "FILE")]
+    signed: Option<PathBuf>,
 }
 
 pub(crate) fn run(args: &Args, printer: &Printer) -> Outcome {
     let planned = args.plan.plan(printer)?;
     let proof = selftest::prove(&planned.plan, &Proofs::of_user().ground());
     let proof = proof.map_err(|error| Failure::new(Exit::Findings, error.to_string()))?;
+    if let Some(file) = &args.signed {
+        let note = Proofs::of_user().signed(&planned.plan, proof.clone());
+        let note = note.map_err(|what| Failure::new(Exit::Usage, what))?;
+        files::write(file, note.as_bytes(), Access::Usual, Existing::Replace)?;
+    }
     let not_held = proof.probes.iter().filter(|it| it.verdict != Verdict::Held).count();
     if args.json {
         printer.json(&json!({ "proof": proof, "digest": proof.digest(), "holds": not_held == 0 }));

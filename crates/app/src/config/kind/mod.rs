@@ -270,9 +270,8 @@ impl Kind for FilePath {
         if text.is_empty() || text.contains('\0') {
             return Err(wrong(self, node, "this is not a path"));
         }
-        let path = place
-            .resolve(text)
-            .map_err(|what| vec![Fault::new(node.at, what, "write an absolute path")])?;
+        let path =
+            place.resolve(text).map_err(|what| vec![Fault::new(node.at, what, "write an absolute path")])?;
         place.named.borrow_mut().push(path.clone());
         Ok(path)
     }
