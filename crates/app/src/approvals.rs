@@ -142,7 +142,7 @@ mod tests {
     fn asked(arguments: &str) -> Asked {
         let text = |text: &str| text.to_owned();
         let (principal, server, item) = (text("uid:1"), text("mail"), text("send"));
-        Asked { principal, server, item, arguments: text(arguments), why: text("because") }
+        Asked { principal, server, item, arguments: text(arguments), why: text("because"), about: Vec::new() }
     }
 
     fn id(approval: &Approval) -> String {

@@ -20,14 +20,18 @@ pub struct Asked {
     pub arguments: String,
     /// Why a person is asked.
     pub why: String,
+    /// The kinds of things asked about, in order: an approval of one is none of another.
+    #[serde(default)]
+    pub about: Vec<String>,
 }
 
 impl Asked {
-    /// What an approval is bound to: the same caller, server, item and arguments, and nothing that is only said about
-    /// them.
+    /// What an approval is bound to: the same caller, server, item and arguments, the same kinds of questions, and
+    /// nothing that is only said about them.
     pub fn digest(&self) -> Digest {
-        let Self { principal, server, item, arguments, why: _ } = self;
-        Digest::of_parts([principal, server, item, arguments].map(|part| part.as_bytes()))
+        let Self { principal, server, item, arguments, why: _, about } = self;
+        let call = [principal, server, item, arguments];
+        Digest::of_parts(call.into_iter().chain(about).map(|part| part.as_bytes()))
     }
 }
 

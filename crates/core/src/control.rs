@@ -61,8 +61,8 @@ pub enum Verdict {
     Note(Finding),
     /// Proceed with other bytes in place of the subject's; the edited call is authorised once more.
     Edit(Edit),
-    /// Stop here, unless a person agrees to the refusal's question.
-    Ask(Refusal),
+    /// Stop here, unless a person agrees to the refusal's question. What is changed all the same is beside it.
+    Ask(Refusal, Option<Edit>),
     /// Stop here.
     Refuse(Refusal),
 }

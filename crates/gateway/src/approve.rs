@@ -1,7 +1,5 @@
 //! What would be permitted if a person approved it: a call that policy holds, a call or an answer whose text asks for it.
 
-use std::sync::Arc;
-
 use portcullis_audit::EventKind;
 use portcullis_core::{
     Approval, Asked, Consent, Context, ControlId, Deed, Digest, Flow, Refusal, RefusalKind,
@@ -12,62 +10,96 @@ use portcullis_policy::Permitted;
 
 use crate::{flow, gateway::Gateway, resolve::Resolved, snapshot::Snapshot, trail::Trail};
 
+/// What a person has to agree to before a call may proceed, gathered while it is decided: it is asked about once, for
+/// an approval is used up by asking for it.
+#[derive(Default)]
+pub(crate) struct Questions {
+    asked: Option<(Asked, Refusal)>,
+    /// What policies were told, once somebody agrees.
+    flow: Option<Flow>,
+}
+
+impl Questions {
+    fn add(&mut self, resolved: &Resolved, about: &str, why: &str, refusal: Refusal) {
+        let (asked, _) = self.asked.get_or_insert_with(|| (asked(resolved), refusal));
+        if !asked.about.iter().any(|known| known == about) {
+            asked.about.push(about.to_owned());
+        }
+        if !asked.why.contains(why) {
+            asked.why.push_str(if asked.why.is_empty() { "" } else { "\n" });
+            asked.why.push_str(why);
+        }
+    }
+}
+
+/// Kinds of questions.
+const HOLD: &str = "hold";
+const TEXT: &str = "text";
+const ANSWER: &str = "answer";
+
 impl Gateway {
-    /// Whether the call may proceed, given what has entered its conversation, and if need be what a person says.
-    pub(crate) async fn permit(
-        self: &Arc<Self>,
+    /// Whether the call may proceed, given what has entered its conversation, or what a person has to agree to first.
+    pub(crate) fn permit(
+        &self,
         snapshot: &Snapshot,
         resolved: Box<Resolved>,
+        questions: &mut Questions,
         trail: &mut Trail,
         cx: &Context,
-    ) -> Result<(Permitted<Box<Resolved>>, Consent), Refusal> {
+    ) -> Result<Permitted<Box<Resolved>>, Refusal> {
         let canonical = snapshot.inspector.canonical(&resolved.call, resolved.schema().map(|it| &**it));
         let flow = Flow { canonical, ..self.conversations.flow(&resolved, cx.now_ms) };
         trail.flow(&flow);
         let again = flow.is_held().then(|| resolved.clone());
         match (snapshot.authoriser.authorise_in(resolved, &flow, cx), again) {
-            (Ok(permitted), _) => Ok((permitted, Consent::Absent)),
+            (Ok(permitted), _) => Ok(permitted),
             (Err(refusal), None) => Err(refusal),
             (Err(refusal), Some(again)) => {
                 let approved = Flow { approved: true, ..flow };
-                let asked = asked(&again, refusal.public());
                 // What an approval would not change is nobody's to decide.
                 let Ok(permitted) = snapshot.authoriser.authorise_in(again, &approved, cx) else {
                     return Err(refusal);
                 };
-                self.check_state(&permitted, cx)?;
-                self.consent(snapshot, &permitted, asked, refusal, cx).await?;
-                trail.flow(&approved);
-                Ok((permitted, Consent::Given))
+                let why = refusal.public().to_owned();
+                questions.add(&permitted, HOLD, &why, refusal);
+                questions.flow = Some(approved);
+                Ok(permitted)
             }
         }
     }
 
-    /// Inspects a call, and if need be asks a person about its text.
-    pub(crate) async fn inspect(
-        &self,
+    /// Inspects a call, or says what of its text a person has to agree to.
+    pub(crate) fn inspect(
         snapshot: &Snapshot,
         permitted: Permitted<Box<Resolved>>,
-        consent: Consent,
+        questions: &mut Questions,
         cx: &Context,
     ) -> Result<Inspected<Permitted<Box<Resolved>>>, Refusal> {
         let schema = permitted.schema().cloned();
-        match snapshot.inspector.request(permitted, schema.as_deref(), consent, cx)? {
+        match snapshot.inspector.request(permitted, schema.as_deref(), Consent::Absent, cx)? {
             Inspected::Asked(permitted, refusal) => {
-                let asked = asked(&permitted, &question(&refusal));
-                self.check_state(&permitted, cx)?;
-                self.consent(snapshot, &permitted, asked, refusal, cx).await?;
+                let why = question(&refusal);
+                questions.add(&permitted, TEXT, &why, refusal);
                 snapshot.inspector.request(permitted, schema.as_deref(), Consent::Given, cx)
             }
             inspected => Ok(inspected),
         }
     }
 
-    /// Refuses a call whose state is not good for it, before a person is asked: an approval is used up by asking for it.
-    fn check_state(&self, resolved: &Resolved, cx: &Context) -> Result<(), Refusal> {
-        // A state is for the call as its server gets it.
-        let broad = resolved.broad().transpose()?;
-        self.opened_state(broad.as_deref().unwrap_or(resolved), cx.now_ms).map(drop)
+    /// Asks what has to be asked before a call is recorded and sent.
+    pub(crate) async fn ask(
+        &self,
+        snapshot: &Snapshot,
+        resolved: &Resolved,
+        questions: Questions,
+        trail: &mut Trail,
+        cx: &Context,
+    ) -> Result<(), Refusal> {
+        if let Some((asked, refusal)) = questions.asked {
+            self.consent(snapshot, resolved, asked, refusal, cx).await?;
+        }
+        questions.flow.iter().for_each(|flow| trail.flow(flow));
+        Ok(())
     }
 
     /// Asks a person whether an answer that was refused may be passed on. It is, when the call is made again and is
@@ -83,11 +115,18 @@ impl Gateway {
         if flow::conduct(resolved).does(Deed::Irrevocable) {
             return Err(refusal);
         }
-        let result = answer.document().root().get("result").map(Node::raw).unwrap_or_default();
-        let asked = asked(resolved, &question(&refusal));
+        let root = answer.document().root();
+        let Some(said) = root.get("result").or_else(|| root.get("error")) else { return Err(refusal) };
+        let asked = asked(resolved);
         let asked = Asked {
             item: format!("{} (its answer)", asked.item),
-            arguments: format!(r#"{{"arguments":{},"answer":"{}"}}"#, asked.arguments, Digest::of(result)),
+            arguments: format!(
+                r#"{{"arguments":{},"answer":"{}"}}"#,
+                asked.arguments,
+                Digest::of(said.raw())
+            ),
+            why: question(&refusal),
+            about: vec![ANSWER.to_owned()],
             ..asked
         };
         self.consent(snapshot, resolved, asked, refusal, cx).await
@@ -116,7 +155,7 @@ impl Gateway {
     }
 }
 
-fn asked(resolved: &Resolved, why: &str) -> Asked {
+fn asked(resolved: &Resolved) -> Asked {
     let call = &resolved.call;
     let arguments = call.as_written().params().and_then(|params| params.get("arguments")).map(Node::raw);
     Asked {
@@ -124,7 +163,8 @@ fn asked(resolved: &Resolved, why: &str) -> Asked {
         server: call.target.server.as_ref().map(ToString::to_string).unwrap_or_default(),
         item: call.target.item.name().to_owned(),
         arguments: String::from_utf8_lossy(arguments.unwrap_or(b"{}")).into_owned(),
-        why: why.to_owned(),
+        why: String::new(),
+        about: Vec::new(),
     }
 }
 

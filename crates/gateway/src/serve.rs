@@ -8,6 +8,7 @@ use portcullis_core::{
 };
 
 use crate::{
+    approve::Questions,
     dispatch::Clear,
     gateway::Gateway,
     inbound::Inbound,
@@ -60,7 +61,7 @@ impl Gateway {
         trail.request(&request, Trace::of(&request, &around));
         self.stops.check_caller(&inbound.caller)?;
         let mut inflight = begin(&inbound, &request)?;
-        let (mut findings, mut is_edited) = (Vec::new(), false);
+        let (mut findings, mut is_edited, mut questions) = (Vec::new(), false, Questions::default());
         let mut resolved = self.resolve(snapshot, &inbound, request, cx.now_ms).await?;
         if let Some((filled, put_back, finding)) = self.vault.put_back(&resolved, cx.now_ms)? {
             resolved = self.resolve(snapshot, &inbound, filled, cx.now_ms).await?;
@@ -70,9 +71,9 @@ impl Gateway {
         loop {
             trail.resolved(&resolved);
             resolved.carried = trail.carried();
-            let (permitted, consent) = self.permit(snapshot, resolved, trail, cx).await?;
+            let permitted = self.permit(snapshot, resolved, &mut questions, trail, cx)?;
             let policies = permitted.policies();
-            match self.inspect(snapshot, permitted, consent, cx).await? {
+            match Self::inspect(snapshot, permitted, &mut questions, cx)? {
                 portcullis_inspect::Inspected::Cleared(cleared) => {
                     findings.extend_from_slice(cleared.findings());
                     // A view's call is decided again as its server will get it.
@@ -83,7 +84,9 @@ impl Gateway {
                             self.stops.admit(&resolved.call.caller, &resolved.call.target)?;
                         continue;
                     }
+                    // Before anybody is asked: an approval is used up by asking for it.
                     self.opened_state(&cleared, cx.now_ms)?;
+                    self.ask(snapshot, &cleared, questions, trail, cx).await?;
                     let record =
                         trail.allowed(&self.audit, snapshot, policies, cleared.controls(), &findings);
                     return self.go_ahead(snapshot, cleared, record, inflight.take(), cx).await;

@@ -133,6 +133,8 @@ impl Tasks {
         match table.tasks.get_mut(&key).filter(|it| it.is_kept(now_ms)) {
             Some(known) if known.owner == owner => {
                 known.used_ms = now_ms;
+                // Whoever gives out a known id once more cannot get out of a promise by that.
+                known.promised = promised.cloned().or(known.promised.take());
                 return Ok(());
             }
             Some(_) => return Err(somebody_elses(server)),

@@ -25,6 +25,10 @@ use crate::{flow, outbound, owner::Owner, resolve::Resolved};
 const MOST_OF_ONE: usize = 256;
 /// Callers and servers that values are kept for; without room nothing is kept.
 const MOST: usize = 10_000;
+/// Bytes of all of them; without room nothing is kept.
+const MOST_BYTES: usize = 64 << 20;
+/// Bytes that are put back into one request.
+const MOST_PUT_BACK: usize = 1 << 20;
 /// They are forgotten when none of them was given or used for a day.
 const LASTING_MS: u64 = 24 * 60 * 60 * 1000;
 
@@ -69,6 +73,11 @@ impl Vault {
         if values.len() >= MOST && !values.contains_key(&key) {
             return;
         }
+        let size = |kept: &Kept| kept.value.expose().len();
+        let all: usize = values.values().flat_map(|values| &values.kept).chain(&kept).map(size).sum();
+        if all > MOST_BYTES {
+            return;
+        }
         let values = values.entry(key).or_insert_with(|| Values {
             caller: caller.clone(),
             kept: VecDeque::new(),
@@ -94,7 +103,7 @@ impl Vault {
             return Ok(None);
         };
         let mut used = Vec::new();
-        if flow::conduct(resolved).does(Deed::Outward) {
+        if is_outward(resolved) {
             return Ok(None);
         }
         let bytes = {
@@ -102,7 +111,7 @@ impl Vault {
             let Some(values) = values.get_mut(&(Owner::of(&resolved.call.caller), server.clone())) else {
                 return Ok(None);
             };
-            let bytes = data::put_back(request.document(), arguments, |word| {
+            let bytes = data::put_back(request.document(), arguments, MOST_PUT_BACK, |word| {
                 let value = values.get(word)?;
                 used.push(value.clone());
                 Some(value)
@@ -130,4 +139,10 @@ impl Vault {
     pub(crate) fn release(&self, owner: impl Fn(&Caller) -> bool) {
         self.values.lock().retain(|_, values| !owner(&values.caller));
     }
+}
+
+/// Whether the tool, or the one that it is a view of, passes on what it is given. A view that cannot be read is one.
+fn is_outward(resolved: &Resolved) -> bool {
+    let does = |resolved: &Resolved| flow::conduct(resolved).does(Deed::Outward);
+    does(resolved) || resolved.broad().is_some_and(|broad| broad.map_or(true, |it| does(&it)))
 }

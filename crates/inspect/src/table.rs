@@ -161,8 +161,9 @@ impl<S> Table<S> {
                 Verdict::Note(_) if edited.contains(&row) => {}
                 Verdict::Note(finding) => findings.push(finding),
                 Verdict::Edit(edit) => return Ok(Passed::Edited(row, edit)),
-                Verdict::Ask(refusal) if consent == Consent::Given => findings.push(agreed(*id, &refusal)),
-                Verdict::Ask(refusal) => return Err(refusal),
+                Verdict::Ask(refusal, _) if consent == Consent::Absent => return Err(refusal),
+                Verdict::Ask(_, Some(edit)) => return Ok(Passed::Edited(row, edit)),
+                Verdict::Ask(refusal, None) => findings.push(agreed(*id, &refusal)),
                 Verdict::Refuse(refusal) => return Err(refusal),
             }
         }

@@ -104,7 +104,7 @@ fn list(files: &ApprovalFiles, json: bool, printer: &Printer) -> Outcome {
         printer.json(&rows);
     } else {
         for Row { id, asked, .. } in &rows {
-            let Asked { principal, server, item, arguments, why } = asked;
+            let Asked { principal, server, item, arguments, why, about: _ } = asked;
             printer.line(&format!("{id}  {principal} wants `{item}` of `{server}` with {arguments}"));
             printer.line(&format!("    {why}"));
         }

@@ -16,6 +16,7 @@ fn calls_wait_and_are_decided_about() {
         item: "send_mail".to_owned(),
         arguments: r#"{"to":"bob@corp.test"}"#.to_owned(),
         why: "others' text was read".to_owned(),
+        about: Vec::new(),
     };
     let waiting =
         serde_json::json!({ "asked": asked, "since_ms": u64::try_from(since_ms).unwrap(), "decision": null });

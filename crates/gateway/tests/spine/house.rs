@@ -13,7 +13,9 @@ use futures_util::FutureExt as _;
 use parking_lot::Mutex;
 use portcullis_audit::{Digests, MemorySink, Recorder, RecorderOptions};
 use portcullis_core::{Approvals, Channel, Clock, Digest, NoApprovals};
-use portcullis_gateway::{Gateway, Server, Settings, Snapshot, outbound::Timing, views::View};
+use portcullis_gateway::{
+    Gateway, Server, Settings, Snapshot, flow::Declared, outbound::Timing, views::View,
+};
 use portcullis_identity::{AuthConfig, Authenticated, Authenticator, Head};
 use portcullis_inspect::{Inspector, InspectorOptions, pins::InMemory};
 use portcullis_policy::{Authoriser, Options, PolicySet};
@@ -34,6 +36,8 @@ pub(crate) struct Plan {
     pub(crate) withhold: bool,
     /// Of every server.
     pub(crate) views: Vec<Arc<View>>,
+    /// What is declared about the tools of every server.
+    pub(crate) declared: Declared,
     pub(crate) inspection: InspectorOptions,
     pub(crate) approvals: Arc<dyn Approvals>,
 }
@@ -47,6 +51,7 @@ impl Default for Plan {
             timing: Timing { idle: Duration::from_secs(30), total: Duration::from_secs(90) },
             withhold: false,
             views: Vec::new(),
+            declared: Declared::default(),
             inspection: InspectorOptions::default(),
             approvals: Arc::new(NoApprovals),
         }
@@ -131,7 +136,7 @@ impl House {
 
 fn wired(name: &str, fake: &Arc<FakeServer>, plan: &Plan) -> Arc<Server> {
     let server = Server::new(name.parse().unwrap(), fake.clone(), plan.timing, String::new());
-    Arc::new(Server { views: plan.views.clone(), ..server })
+    Arc::new(Server { views: plan.views.clone(), declared: plan.declared.clone(), ..server })
 }
 
 fn snapshot(plan: &Plan, servers: Vec<Arc<Server>>, number: u64) -> Snapshot {

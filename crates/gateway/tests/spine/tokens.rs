@@ -1,6 +1,9 @@
 //! A secret that a server gives out goes back to it by a word that says nothing, and nowhere else.
 
-use portcullis_core::Secret;
+use std::sync::Arc;
+
+use portcullis_core::{Deed, Secret};
+use portcullis_gateway::{flow::Declared, views::View};
 use portcullis_inspect::{
     InspectorOptions,
     data::{DataAction, DataClass, DataPolicy, TokenKey},
@@ -16,6 +19,10 @@ use crate::{
 const TOKEN: &str = concat!("ghp", "_", "wWPw5k4aXcaT4fNP0UcnZwJUVFk6LO0pINUx");
 
 fn house(requests: DataAction) -> House {
+    house_with(requests, Vec::new(), Declared::default())
+}
+
+fn house_with(requests: DataAction, views: Vec<Arc<View>>, declared: Declared) -> House {
     let tool = |name: &str| json!({"name": name, "inputSchema": {"properties": {"key": {"type": "string"}}}});
     let spec = |result: &str| {
         let spec = json!({
@@ -35,6 +42,8 @@ fn house(requests: DataAction) -> House {
             ("other".to_owned(), spec("done")),
         ],
         inspection: InspectorOptions { data, token_key, ..InspectorOptions::default() },
+        views,
+        declared,
         ..Plan::default()
     })
 }
@@ -103,6 +112,24 @@ async fn a_word_is_good_for_its_caller_at_its_server_and_goes_nowhere_from_there
         2,
         "{records:?}"
     );
+}
+
+/// A view of a tool that passes on what it is given passes it on too, whatever it is called.
+#[tokio::test(start_paused = true)]
+async fn a_view_is_as_outward_as_its_tool() {
+    let object = |value: Value| value.as_object().unwrap().clone();
+    let arguments = object(json!({"key": {"type": "string"}}));
+    let view = View::new("note_down", "list_things", "Notes.", &arguments, &object(json!({"key": "{key}"})))
+        .unwrap();
+    let declared = Declared { deeds: vec![(Deed::Outward, vec!["list_things".to_owned()])] };
+    let house = house_with(DataAction::Note, vec![Arc::new(view)], declared);
+    let network = Network::memory(&house);
+    let mut alice = client(&house, &network, "alice", "s").await;
+    let answer = call(&mut alice, "read_setting", "x").await;
+    let text = answer["result"]["content"][0]["text"].as_str().unwrap();
+    let word = text.strip_prefix("The key is ").and_then(|rest| rest.strip_suffix('.')).unwrap();
+    call(&mut alice, "note_down", word).await;
+    assert_eq!(arrived(&house), word);
 }
 
 /// What was put back is not taken out again, where secrets in requests are refused.

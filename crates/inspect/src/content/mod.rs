@@ -15,6 +15,7 @@ pub(crate) mod pointer;
 
 use std::{borrow::Cow, ops::Range};
 
+use bytes::Bytes;
 use portcullis_core::{
     Answer, Call, ClientMessage, Context, Control, ControlId, Definition, Digest, Edit, Finding, Refusal,
     RefusalKind, Verdict, wire::Document,
@@ -75,15 +76,14 @@ impl Content {
             Action::Refuse => Verdict::Refuse(refusal(finding)),
             Action::Ask => {
                 let shown: Vec<&str> = found.iter().filter_map(|found| found.shown.as_deref()).collect();
-                Verdict::Ask(refusal(finding).unless_agreed_to(shown.join("\n\n")))
+                let refusal = refusal(finding.clone());
+                let edit = edited(document, &found, edits, mark);
+                let edit = edit.map(|bytes| Edit { bytes, finding, kept: Vec::new() });
+                Verdict::Ask(refusal.unless_agreed_to(shown.join("\n\n")), edit)
             }
             Action::Pass => Verdict::Pass,
             Action::Note | Action::Label | Action::Neutralise => {
-                let labelled = found.iter().find(|found| found.action >= Action::Label);
-                if let Some(found) = labelled.filter(|_| mark) {
-                    edits.mark(document, found.surface);
-                }
-                match edits.apply(document) {
+                match edited(document, &found, edits, mark) {
                     Some(bytes) => Verdict::Edit(Edit { bytes, finding, kept: Vec::new() }),
                     None => Verdict::Note(finding),
                 }
@@ -112,14 +112,14 @@ impl Content {
     ) -> Found {
         let action = if action == Action::Neutralise && !terms.editable { Action::Refuse } else { action };
         let pieces = gather::pieces(part);
-        let piece = gather::most_of(&pieces, &place_of(assessment));
+        let range = place_of(assessment);
+        let piece = gather::most_of(&pieces, &range);
         let place = pointer::to(document, piece.map_or(0, |piece| piece.span.start));
         let digest = Digest::of(piece.map_or("", |piece| piece.text.as_str()).as_bytes());
         let (channel, surface) = (&terms.channel, part.surface.as_str());
         let (verdict, why) = (action.as_str(), said(assessment, part.surface));
         let detail = format!("{channel} at `{place}` as {surface}: {verdict}, {why}, {digest}");
-        let shown =
-            (action == Action::Ask).then(|| piece.map(|piece| excerpt(&piece.text)).unwrap_or_default());
+        let shown = (action == Action::Ask).then(|| shown(&pieces, &range));
         if action == Action::Neutralise {
             neutralise::neutralise(&self.0, part.surface, pieces, edits);
         }
@@ -127,16 +127,49 @@ impl Content {
     }
 }
 
-/// As much of a text as a person reads: without secrets, and with whatever is hidden in it as escapes.
-fn excerpt(text: &str) -> String {
-    let masked = masked(text);
-    let mut shown: String = masked.chars().take(SHOWN).flat_map(char::escape_debug).collect();
-    if masked.chars().nth(SHOWN).is_some() {
-        shown.push('…');
+/// The document as it is changed, where something in it has to be taken the force out of or be marked.
+fn edited(document: &Document, found: &[Found], mut edits: Edits, mark: bool) -> Option<Bytes> {
+    let labelled = found.iter().find(|found| found.action >= Action::Label);
+    if let Some(found) = labelled.filter(|_| mark) {
+        edits.mark(document, found.surface);
+    }
+    edits.apply(document)
+}
+
+/// What a person is shown of a part: every string of it that can say something, the one found first, each from where
+/// something was found. Without secrets, and with whatever is hidden in it as escapes.
+fn shown(pieces: &[gather::Piece], range: &Range<usize>) -> String {
+    let first = gather::most_of(pieces, range);
+    let others = pieces.iter().filter(|piece| first.is_none_or(|first| !std::ptr::eq(*piece, first)));
+    let mut room = SHOWN;
+    let mut shown = String::new();
+    for piece in first.into_iter().chain(others) {
+        if room == 0 {
+            shown.push_str("\n… and more");
+            break;
+        }
+        let from = range.start.saturating_sub(piece.at.start).saturating_sub(AROUND);
+        shown.push_str(if shown.is_empty() { "" } else { "\n" });
+        room = room.saturating_sub(excerpt(&piece.text, from, room, &mut shown));
     }
     shown
 }
 
+/// Adds up to `room` characters of a text from about `from` on, and says how many.
+fn excerpt(text: &str, from: usize, room: usize, shown: &mut String) -> usize {
+    let from = if from < text.len() { text.floor_char_boundary(from) } else { 0 };
+    let masked = masked(text.get(from..).unwrap_or_default());
+    shown.push_str(if from > 0 { "… " } else { "" });
+    let taken: Vec<char> = masked.chars().take(room).collect();
+    shown.extend(taken.iter().flat_map(|c| c.escape_debug()));
+    if masked.chars().nth(room).is_some() {
+        shown.push_str(" …");
+    }
+    taken.len()
+}
+
+/// Bytes before what was found that are shown with it.
+const AROUND: usize = 200;
 /// Characters of a text that a person who is asked about it is shown.
 const SHOWN: usize = 2_000;
 

@@ -43,6 +43,9 @@ struct Hit {
 /// Places of one message that a record lists.
 const LISTED: usize = 8;
 
+/// Longest value that is kept for a word, in bytes: a private key of RSA has some 3,000.
+const LONGEST_KEPT: usize = 8 * 1024;
+
 /// The data control.
 pub(crate) struct Data {
     policy: DataPolicy,
@@ -155,6 +158,9 @@ impl Work<'_> {
     fn word(&mut self, text: &str, hit: &Hit, form: Form) -> Option<String> {
         match (self.action(hit.class, form), &self.data.token_key) {
             (DataAction::Redact, _) => Some(format!("[redacted: {}]", hit.what)),
+            (DataAction::Tokenise, _) if hit.at.len() > LONGEST_KEPT => {
+                Some(format!("[redacted: {}]", hit.what))
+            }
             (DataAction::Tokenise, Some(key)) => {
                 let value = text.get(hit.at.clone()).unwrap_or_default();
                 let word = key.word(hit.what, value);

@@ -39,20 +39,27 @@ impl TokenKey {
     }
 }
 
-/// A document with values in place of the words for them in the strings below a node, names of members apart; and how
-/// many words it had. None if `value_of` knows none of them.
+/// A document with values in place of the words for them in the strings below a node, names of members apart. None if
+/// `value_of` knows none of them, or there would be more than `most` bytes of values.
 pub fn put_back(
     document: &Document,
     below: Node<'_>,
+    most: usize,
     mut value_of: impl FnMut(&str) -> Option<Secret>,
 ) -> Option<Bytes> {
     let mut edits = Edits::default();
+    let mut room = Some(most);
+    let mut value_of = |word: &str| {
+        let value = value_of(word)?;
+        room = room?.checked_sub(value.expose().len());
+        room.map(|_| value)
+    };
     for string in below.strings().filter(|string| !string.is_key) {
         if let Some(text) = filled(&string, &mut value_of) {
             edits.replace(string.span, &text);
         }
     }
-    edits.apply(document)
+    room.and_then(|_| edits.apply(document))
 }
 
 /// The text of a string with values in place of words; none if it has none that is known.
@@ -140,7 +147,8 @@ mod tests {
             let document = Document::parse(Bytes::from(text.clone()), &Limits::default()).unwrap();
             let below = document.root().get("p").unwrap();
             let value_of = |word: &str| (word == known).then(|| Secret::new(b"a\"b".to_vec()));
-            let filled = put_back(&document, below, value_of);
+            let filled = put_back(&document, below, 64, value_of);
+            assert_eq!(put_back(&document, below, 2, value_of), None);
             assert_eq!(filled.as_deref(), expected.as_deref().map(str::as_bytes), "{text}");
         }
     }

@@ -364,7 +364,7 @@ fn a_question_is_a_refusal_until_a_person_agrees() {
     let inspector = with_call_control(Stage::Check(|_| {
         Box::new(Says(|| {
             let refusal = Refusal::new(RefusalKind::Denied, "no").operator("seen");
-            Verdict::Ask(refusal.unless_agreed_to("text"))
+            Verdict::Ask(refusal.unless_agreed_to("text"), None)
         }))
     }));
     let Inspected::Asked(call, refusal) = inspector.request(ping(), None, Consent::Absent, &CX).unwrap()
