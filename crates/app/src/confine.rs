@@ -86,6 +86,14 @@ impl Confined {
         }
     }
 
+    /// Digest of the boundaries it runs in; none where there are none.
+    pub(crate) fn plan(&self) -> Option<Digest> {
+        match &self.settled {
+            Settled::Contained { plan, .. } => Some(plan.digest()),
+            Settled::Refused(_) | Settled::NotAdmitted(_) | Settled::DangerNone => None,
+        }
+    }
+
     /// For every record of what it is asked.
     pub(crate) fn run(&self) -> ControlRun {
         let (state, reason) = match &self.settled {

@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc};
 
+use crate::EventKind;
 use portcullis_core::{Caller, ControlRun, Decision, DecisionRecord, Grant, Principal, Record};
 
 /// Longest item name kept, in bytes. Resource URIs are the longest names in practice.
@@ -13,6 +14,9 @@ const MAX_SCOPES: usize = 64;
 /// Longest explanation kept, in bytes.
 const MAX_DETAIL: usize = 2_048;
 
+/// Longest statement of what is covered, in bytes. Cut, it would not have the digest that decisions name.
+pub const MAX_STATEMENT: usize = 24 * 1_024;
+
 /// Longest line a record may become, in bytes. What is left after cutting comes from the
 /// configuration (policy identifiers), so a longer record is a misconfiguration and is refused. The
 /// transparency log writes lengths in two bytes.
@@ -23,9 +27,10 @@ pub(crate) fn record(record: &mut Record) {
     match record {
         Record::Decision(decision) => decision_record(decision),
         Record::Outcome(outcome) => cut_option(&mut outcome.detail),
-        Record::Event { subject, detail, .. } => {
+        Record::Event { event, subject, detail } => {
             cut_option(subject);
-            cut(detail, MAX_DETAIL);
+            let is_statement = *event == EventKind::BoundaryStated.as_str();
+            cut(detail, if is_statement { MAX_STATEMENT } else { MAX_DETAIL });
         }
     }
 }

@@ -11,6 +11,9 @@ pub enum EventKind {
     ConfigChanged,
     /// A new configuration was unusable; the old one stays in force.
     ConfigRejected,
+    /// What is covered, what is excluded and what happens where nothing can be decided; the subject is the digest of the
+    /// detail, which decisions name.
+    BoundaryStated,
     /// An option that lowers security is in force.
     Danger,
     /// A server process was started.
@@ -64,6 +67,7 @@ impl EventKind {
             Self::Stopped => "stopped",
             Self::ConfigChanged => "config-changed",
             Self::ConfigRejected => "config-rejected",
+            Self::BoundaryStated => "boundary-stated",
             Self::Danger => "danger",
             Self::ChildStarted => "child-started",
             Self::NotStarted => "not-started",

@@ -9,6 +9,7 @@
 //! | [`JsonLines`] | the log: a file of JSON lines behind the `Sink` port |
 //! | [`MemorySink`] | a log for tests, which can be made to fail and to stall |
 //! | [`read_records`], [`unfinished`] | read a log back, and find the calls whose outcome is unknown |
+//! | [`left_behind()`] | finds them in the log of a gateway that was killed, so that the next run can mark them |
 //! | [`behaviour`] | what in the records is out of the ordinary |
 //! | [`export`] | records as OCSF and CEF |
 //! | [`query`] | which records there are, and the chain around one of them |
@@ -33,7 +34,7 @@
 //!
 //! ```compile_fail,E0624
 //! fn forge(recorder: portcullis_audit::Recorder, id: portcullis_core::RecordId) -> portcullis_audit::Ticket {
-//!     portcullis_audit::Ticket::waiting(recorder, id).opened()
+//!     portcullis_audit::Ticket::waiting(recorder, id, 0, None).opened(None)
 //! }
 //! ```
 //!
@@ -72,6 +73,7 @@ mod event;
 pub mod export;
 mod flood;
 mod jsonl;
+mod left_behind;
 mod line;
 mod memory;
 mod metrics;
@@ -79,6 +81,7 @@ pub mod note;
 pub mod otel;
 pub mod query;
 mod read;
+mod receipt;
 mod recorder;
 pub mod stream;
 mod ticket;
@@ -88,13 +91,16 @@ pub mod tree;
 pub mod verify;
 pub mod witness;
 
+pub use bound::MAX_STATEMENT;
 pub use commitment::{CommitmentKey, CommitmentKeyError};
 pub use event::EventKind;
 pub use jsonl::{Fsync, Health, Holder, JsonLines, JsonLinesOptions, OpenError, segments};
+pub use left_behind::{LeftBehind, left_behind};
 pub use line::FORMAT_VERSION;
 pub use memory::MemorySink;
 pub use metrics::{Counter, RecorderMetrics, SinkMetrics};
 pub use read::{LoggedRecord, ReadFault, ReadProblem, Records, read_records, unfinished};
+pub use receipt::{LogReceipt, ReceiptFault};
 pub use recorder::{Digests, Recorder, RecorderError, RecorderOptions};
 pub use ticket::{Receipt, Ticket};
 pub use time::rfc3339;

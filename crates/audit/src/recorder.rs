@@ -4,15 +4,16 @@ use std::{fmt, sync::Arc};
 
 use parking_lot::{Mutex, RwLock};
 use portcullis_core::{
-    BoxFuture, Channel, Clock, Commitment, ControlId, Decision, DecisionRecord, Digest, Record, RecordId,
-    Refusal, RefusalKind, Sink, SinkError,
+    BoxFuture, Channel, Clock, Commitment, ControlId, ControlRuns, Decision, DecisionRecord, Digest, Outcome,
+    OutcomeRecord, Record, RecordId, Refusal, RefusalKind, Sink, SinkError,
 };
 
 use crate::{
-    CommitmentKey, EventKind, Receipt, RecorderMetrics, Ticket,
+    CommitmentKey, EventKind, LeftBehind, Receipt, RecorderMetrics, Ticket,
     flood::{Admission, Floods, Tally},
     line::{Body, LineError},
     otel::Telemetry,
+    tree::TreeHash,
 };
 
 /// How records are made.
@@ -32,6 +33,8 @@ pub struct RecorderOptions {
     pub commitment_key: Option<Arc<CommitmentKey>>,
     /// Is told what is recorded.
     pub telemetry: Option<Telemetry>,
+    /// Name of the transparency log that follows the sink, for receipts.
+    pub log_origin: Option<Arc<str>>,
 }
 
 impl RecorderOptions {
@@ -45,6 +48,7 @@ impl RecorderOptions {
             full_egress_refusals: 64,
             commitment_key: None,
             telemetry: None,
+            log_origin: None,
         }
     }
 }
@@ -91,6 +95,7 @@ struct Inner {
     floods: Floods,
     commitment_key: Option<Arc<CommitmentKey>>,
     telemetry: Option<Telemetry>,
+    log_origin: Option<Arc<str>>,
     metrics: RecorderMetrics,
 }
 
@@ -131,6 +136,7 @@ impl Recorder {
             floods: Floods::new(options.full_refusals_per_second, options.full_egress_refusals),
             commitment_key: options.commitment_key,
             telemetry: options.telemetry,
+            log_origin: options.log_origin,
             metrics: RecorderMetrics::default(),
         })))
     }
@@ -146,6 +152,11 @@ impl Recorder {
     /// Which key commits, so that a record can say it; none when nothing but digests does.
     pub fn commitment_key_id(&self) -> Option<&str> {
         self.0.commitment_key.as_deref().map(CommitmentKey::id)
+    }
+
+    /// The name of the transparency log that records go to, when there is one.
+    pub fn log_origin(&self) -> Option<&Arc<str>> {
+        self.0.log_origin.as_ref()
     }
 
     /// Who is told, when somebody is.
@@ -164,16 +175,33 @@ impl Recorder {
     /// # Errors
     /// A refusal of kind `RecordUnavailable` by LOG-01 when the record could not be written; of kind
     /// `Internal` when the record's decision is not to allow.
-    pub async fn open(&self, mut record: DecisionRecord) -> Result<Ticket, Refusal> {
+    pub async fn open(&self, record: DecisionRecord) -> Result<Ticket, Refusal> {
+        self.open_as(record, false).await
+    }
+
+    /// The same, and the ticket has a receipt for the caller.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    pub async fn open_with_receipt(&self, record: DecisionRecord) -> Result<Ticket, Refusal> {
+        self.open_as(record, true).await
+    }
+
+    async fn open_as(&self, mut record: DecisionRecord, receipt: bool) -> Result<Ticket, Refusal> {
         if !matches!(record.decision, Decision::Allow { .. }) {
             return Err(misuse("a ticket was asked for with a decision that does not allow the call"));
         }
         self.settle_summary();
         self.fill_digests(&mut record);
         let told = self.0.telemetry.as_ref().map(|telemetry| (telemetry, record.clone()));
-        let submitted = self.submit_durable(Record::Decision(Box::new(record)));
-        let (id, durable) = submitted.map_err(|e| self.unrecorded(&e))?;
-        let ticket = Ticket::waiting(self.clone(), id);
+        let request_bytes = record.request_bytes;
+        let mut leaf = None;
+        let body = Body::of(Record::Decision(Box::new(record))).map_err(|e| self.unrecorded(&e))?;
+        let (id, durable) = self.in_order(body, |sink, line| {
+            leaf = receipt.then(|| TreeHash::leaf(&line));
+            sink.append_durable(line)
+        });
+        let ticket = Ticket::waiting(self.clone(), id, request_bytes, leaf);
         match durable.await {
             Ok(()) => {
                 self.0.metrics.opened.add(1);
@@ -251,6 +279,28 @@ impl Recorder {
         let (id, durable) = submitted.map_err(|e| refusal(e.to_string()))?;
         durable.await.map_err(|e| refusal(e.to_string()))?;
         Ok(id)
+    }
+
+    /// Marks a call of an earlier run as abandoned: whether it took effect is not known, and nobody will learn it. Its
+    /// duration is the time until now.
+    ///
+    /// # Errors
+    /// A refusal of kind `RecordUnavailable` by LOG-01 when it could not be written.
+    pub async fn abandon(&self, left: &LeftBehind) -> Result<(), Refusal> {
+        let record = OutcomeRecord {
+            decision: left.decision.clone(),
+            outcome: Outcome::Abandoned,
+            response_bytes: 0,
+            cost: None,
+            duration_us: self.0.clock.now_ms().saturating_sub(left.at_ms).saturating_mul(1_000),
+            detail: Some("its gateway ended without recording how the call did".to_owned()),
+            controls: ControlRuns::default(),
+            findings: Vec::new(),
+        };
+        let (_, durable) = self.submit_durable(Record::Outcome(record)).map_err(|e| self.unrecorded(&e))?;
+        durable.await.map_err(|e| self.unrecorded(&e))?;
+        self.0.metrics.abandoned.add(1);
+        Ok(())
     }
 
     /// Changes what is in force from the next record on.

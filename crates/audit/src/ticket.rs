@@ -5,8 +5,10 @@ use std::time::Instant;
 use portcullis_core::{ControlRuns, Finding, Outcome, OutcomeRecord, Record, RecordId, Refusal};
 
 use crate::{
+    LogReceipt,
     otel::CallSpans,
     recorder::{Recorder, unavailable},
+    tree::TreeHash,
 };
 
 /// A decision to allow that is on record, as durable as the log's policy says. Without one there is
@@ -24,6 +26,9 @@ pub struct Ticket {
     controls: ControlRuns,
     findings: Vec<Finding>,
     told: Option<Box<CallSpans>>,
+    request_bytes: u64,
+    /// The hash of the decision's line, when somebody wants to know.
+    leaf: Option<TreeHash>,
 }
 
 /// Findings of one call that are written down; a server that provokes more of them does not fill the log.
@@ -40,9 +45,22 @@ enum State {
 }
 
 impl Ticket {
-    pub(crate) fn waiting(recorder: Recorder, id: RecordId) -> Self {
-        let (since, controls) = (Instant::now(), ControlRuns::default());
-        Self { recorder, id, since, state: State::Waiting, controls, findings: Vec::new(), told: None }
+    pub(crate) fn waiting(
+        recorder: Recorder,
+        id: RecordId,
+        request_bytes: u64,
+        leaf: Option<TreeHash>,
+    ) -> Self {
+        let (since, controls, findings) = (Instant::now(), ControlRuns::default(), Vec::new());
+        let state = State::Waiting;
+        Self { recorder, id, since, state, controls, findings, told: None, request_bytes, leaf }
+    }
+
+    /// What the caller may be given to check later that the decision is on record; none unless the ticket was opened
+    /// for that.
+    pub fn receipt(&self) -> Option<LogReceipt> {
+        let log = self.recorder.log_origin().map(ToString::to_string);
+        self.leaf.map(|leaf| LogReceipt { record: self.id.to_string(), log, leaf: leaf.to_string() })
     }
 
     pub(crate) fn opened(mut self, told: Option<CallSpans>) -> Self {
@@ -146,8 +164,17 @@ impl Ticket {
         let decision = self.id.clone();
         let controls = std::mem::take(&mut self.controls);
         let findings = std::mem::take(&mut self.findings);
-        let record =
-            OutcomeRecord { decision, outcome, response_bytes, duration_us, detail, controls, findings };
+        let cost = Some(self.request_bytes.saturating_add(response_bytes));
+        let record = OutcomeRecord {
+            decision,
+            outcome,
+            response_bytes,
+            cost,
+            duration_us,
+            detail,
+            controls,
+            findings,
+        };
         if let Some(told) = self.told.take() {
             told.end(&record);
         }

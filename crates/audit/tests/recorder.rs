@@ -63,7 +63,7 @@ async fn every_member_is_written_and_what_is_absent_is_null() {
         r#""context":{"peer":null,"session":null,"catalogue":null,"parent_span":null,"span":null,"#.into(),
         r#""attestation":{"state":"not-available","reason":"runtimes are not attested"},"sandbox":null,"#
             .into(),
-        r#""labels":[],"conduct":null,"approved":null,"cache":null,"cost":null,"boundary":null},"#.into(),
+        r#""labels":[],"conduct":null,"approved":null,"cache":null,"boundary":null},"#.into(),
         r#""decision":{"verdict":"allow","policies":["p1"]}}"#.into(),
     ];
     assert_eq!(String::from_utf8(sink.lines()[0].clone()).unwrap(), expected.concat());

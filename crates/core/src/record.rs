@@ -20,6 +20,13 @@ impl RecordId {
     pub fn new(run: Arc<str>, sequence: u64) -> Self {
         Self { run, sequence }
     }
+
+    /// Reads an identifier as it is written; none when the text is anything else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (run, sequence) = text.rsplit_once('-')?;
+        let id = Self::new(run.into(), u64::from_str_radix(sequence, 16).ok()?);
+        (id.to_string() == text).then_some(id)
+    }
 }
 
 impl fmt::Display for RecordId {
@@ -130,10 +137,9 @@ pub struct CallContext {
     pub conduct: Option<Vec<&'static str>>,
     /// Whether a person had approved this very call; absent when no policy was asked.
     pub approved: Option<bool>,
-    /// Where the answer comes from when not from its server.
+    /// Where the answer comes from: `none` of it from a cache, the `catalogue` of lists the gateway holds, or the
+    /// `gateway` itself; absent where nothing answers.
     pub cache: Option<&'static str>,
-    /// What the call is charged.
-    pub cost: Option<u64>,
     /// Digest of the statement of what is covered and what is not.
     pub boundary: Option<Digest>,
 }
@@ -184,6 +190,8 @@ pub struct OutcomeRecord {
     pub outcome: Outcome,
     /// Bytes released to the caller.
     pub response_bytes: u64,
+    /// What the call cost: bytes of its request and of what was released to the caller; absent when nobody counted.
+    pub cost: Option<u64>,
     /// Time from decision to outcome in microseconds.
     pub duration_us: u64,
     /// For the operator: why, when it did not complete.

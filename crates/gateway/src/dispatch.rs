@@ -16,6 +16,7 @@ use crate::{
     local::Local,
     outbound::GENEROUS,
     outflow::{Answered, Outflow, Reply},
+    receipt,
     relay::Relay,
     reply::{self, Reader},
     resolve::{Resolved, Route, profile},
@@ -78,7 +79,13 @@ impl Gateway {
         local: Local,
         cx: &Context,
     ) -> Reply {
-        let body = message::response_result(cleared.call.request.id(), &local.result);
+        let mut body = message::response_result(cleared.call.request.id(), &local.result);
+        if receipt::is_asked(&cleared.call.request) {
+            match receipt::in_response(&body, Some(&ticket)) {
+                Ok(with) => body = with,
+                Err(refusal) => return self.end_refused(cleared, ticket, refusal),
+            }
+        }
         match self.release_own(snapshot, body, cx) {
             Ok(released) => {
                 ticket.inspected(released.controls(), released.findings());

@@ -56,7 +56,7 @@ pub struct Gateway {
 impl Gateway {
     /// A gateway that serves `snapshot` until another is swapped in.
     pub fn new(snapshot: Snapshot, audit: Recorder, clock: Arc<dyn Clock>) -> Arc<Self> {
-        Arc::new(Self {
+        let gateway = Arc::new(Self {
             current: ArcSwap::from_pointee(snapshot),
             audit,
             clock,
@@ -69,7 +69,9 @@ impl Gateway {
             vault: Vault::default(),
             metrics: Metrics::default(),
             changes: Sender::default(),
-        })
+        });
+        gateway.state_boundary(&gateway.snapshot());
+        gateway
     }
 
     /// The configuration in force.
@@ -85,6 +87,9 @@ impl Gateway {
         self.audit.set_digests(digests);
         self.metrics.reloads.add(1);
         self.event(EventKind::ConfigChanged, format!("configuration {}", next.config_digest));
+        if next.stated != previous.stated {
+            self.state_boundary(&next);
+        }
         for (id, _) in self.sessions.of(|owner| next.authenticator.stands(owner).is_err()) {
             self.close_session(&id);
         }
@@ -99,6 +104,15 @@ impl Gateway {
             |server: &Arc<Server>| next.servers.get(&server.name).is_some_and(|s| Arc::ptr_eq(s, server));
         for server in previous.servers.values().filter(|s| !kept(s)).cloned() {
             tokio::spawn(async move { server.upstream.close().await });
+        }
+    }
+
+    /// Puts the statement of what is covered on record.
+    fn state_boundary(&self, snapshot: &Snapshot) {
+        if let Some(stated) = &snapshot.stated {
+            let subject = Some(stated.digest.to_string());
+            // What cannot be recorded refuses the next call.
+            let _ = self.audit.event(EventKind::BoundaryStated, subject, stated.text.to_string());
         }
     }
 

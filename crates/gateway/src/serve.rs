@@ -13,6 +13,7 @@ use crate::{
     gateway::Gateway,
     inbound::Inbound,
     outflow::Reply,
+    receipt,
     resolve::Resolved,
     session::{InFlight, Session},
     snapshot::Snapshot,
@@ -113,7 +114,11 @@ impl Gateway {
         inflight: Option<InFlight>,
         cx: &Context,
     ) -> Result<Reply, Refusal> {
-        let ticket = self.audit.open(record).await?;
+        let ticket = if receipt::is_asked(&cleared.call.request) {
+            self.audit.open_with_receipt(record).await?
+        } else {
+            self.audit.open(record).await?
+        };
         let (record, lasting_ms) = (ticket.record_id(), snapshot.settings.label_ms);
         if let Err(refusal) = self.conversations.label(&cleared, record, cx.now_ms, lasting_ms) {
             return Ok(self.end_refused(&cleared, ticket, refusal));

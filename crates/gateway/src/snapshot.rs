@@ -42,6 +42,8 @@ pub struct Server {
     pub isolation: Option<ControlRun>,
     /// Whether and as what it was admitted (control SC-01), for the same records.
     pub admission: Option<ControlRun>,
+    /// Digest of the plan of its sandbox, for the same records.
+    pub sandbox: Option<Digest>,
     /// Everything its behaviour depends on, so that a reload can tell whether it is still the same.
     pub fingerprint: String,
 }
@@ -61,6 +63,7 @@ impl Server {
             views: Vec::new(),
             isolation: None,
             admission: None,
+            sandbox: None,
             fingerprint,
         }
     }
@@ -105,6 +108,16 @@ impl Default for Settings {
     }
 }
 
+/// The statement of what is covered, what is excluded, and what happens where nothing can be decided. It is on record
+/// once, and decisions name its digest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stated {
+    /// Digest of the text.
+    pub digest: Digest,
+    /// The text, in JSON.
+    pub text: Arc<str>,
+}
+
 /// One configuration in force. A reload makes a new one and swaps it in; requests under way finish on the
 /// one they started with.
 pub struct Snapshot {
@@ -124,6 +137,8 @@ pub struct Snapshot {
     pub settings: Settings,
     /// Digest of the configuration this was built from.
     pub config_digest: Digest,
+    /// What this covers and what not.
+    pub stated: Option<Stated>,
 }
 
 impl Snapshot {

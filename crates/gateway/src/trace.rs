@@ -10,7 +10,7 @@ use portcullis_core::{
     wire::{
         Document, Patch, Request,
         json::{Kind, write},
-        meta::{BAGGAGE, TRACEPARENT, TRACESTATE, TraceParent, is_tracestate, listed_baggage},
+        meta::{BAGGAGE, RECEIPT, TRACEPARENT, TRACESTATE, TraceParent, is_tracestate, listed_baggage},
     },
 };
 
@@ -100,6 +100,8 @@ struct Said<'a> {
     /// Each of them is in `_meta`, in whatever form.
     in_meta: [bool; 3],
     unreadable_baggage: bool,
+    /// A receipt is asked of this gateway, in whatever form.
+    receipt: bool,
 }
 
 const KEYS: [&str; 3] = [TRACEPARENT, TRACESTATE, BAGGAGE];
@@ -119,7 +121,8 @@ impl<'a> Said<'a> {
             Some(parent) => (Some(parent), text(TRACESTATE)),
             None => (header(TRACEPARENT), header(TRACESTATE)),
         };
-        Self { traceparent, tracestate, baggage, in_meta, unreadable_baggage }
+        let receipt = node(RECEIPT).is_some();
+        Self { traceparent, tracestate, baggage, in_meta, unreadable_baggage, receipt }
     }
 
     fn parent(&self) -> Option<TraceParent> {
@@ -166,6 +169,9 @@ fn carried(said: &Said<'_>, spans: Option<&Spans>, baggage: Option<String>) -> O
         Some(passed) => carried.set(BAGGAGE, passed),
         None if has_baggage => carried.members.push((BAGGAGE, None)),
         None => {}
+    }
+    if said.receipt {
+        carried.members.push((RECEIPT, None));
     }
     Some(carried).filter(|carried| !carried.members.is_empty())
 }
@@ -356,6 +362,7 @@ mod tests {
             (meta(r#""k":1,"baggage":"user=b""#), shown(r#""k":1"#), 1),
             (meta(r#""baggage":{"user":"b"},"k":1"#), shown(r#""k":1"#), 1),
             (meta(r#""baggage":"allowed=1""#), shown(r#""baggage":"allowed=1""#), 0),
+            (meta(r#""k":1,"portcullis/receipt":true"#), shown(r#""k":1"#), 0),
             (
                 meta(&format!(r#""traceparent":"{CLIENT}""#)),
                 shown(&format!(r#""traceparent":"{CLIENT}""#)),

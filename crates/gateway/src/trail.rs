@@ -7,7 +7,7 @@ use portcullis_audit::Recorder;
 use portcullis_core::{
     CallContext, Caller, Channel, ControlId, ControlRun, ControlRuns, Decision, DecisionRecord, Deed, Digest,
     Finding, Flow, Item, Refusal, RunState, ServerName, Target,
-    wire::{DecodeError, Request, RequestId, Version},
+    wire::{DecodeError, Method, Request, RequestId, Version},
 };
 
 use portcullis_inspect::data::masked;
@@ -15,7 +15,7 @@ use portcullis_inspect::data::masked;
 use crate::{
     inbound::Inbound,
     reply::Reader,
-    resolve::Resolved,
+    resolve::{Resolved, Route},
     serve,
     snapshot::Snapshot,
     trace::{Carried, Trace},
@@ -36,6 +36,8 @@ pub(crate) struct Trail {
     peer: Option<IpAddr>,
     session: Option<Arc<str>>,
     catalogue: Option<Digest>,
+    /// Where the answer will come from.
+    cache: Option<&'static str>,
     /// The view through which the item was asked for.
     view: Option<ControlRun>,
     /// What policies were told about the conversation.
@@ -66,6 +68,7 @@ impl Trail {
             peer: inbound.peer,
             session: inbound.session.as_ref().map(|session| session.id.clone()),
             catalogue: None,
+            cache: None,
             view: None,
             told: Told::default(),
         }
@@ -89,7 +92,7 @@ impl Trail {
 
     /// A method name, cut so that a hostile one cannot fill the log.
     pub(crate) fn named(&mut self, method: &str) {
-        self.method = Some(match portcullis_core::wire::Method::parse(method).as_str() {
+        self.method = Some(match Method::parse(method).as_str() {
             Some(known) => Arc::from(known),
             None => method.chars().take(64).collect::<String>().into(),
         });
@@ -109,6 +112,11 @@ impl Trail {
         self.version = Some(resolved.call.version);
         self.target = Some(resolved.call.target.clone());
         self.catalogue = resolved.catalogue();
+        self.cache = Some(match resolved.route {
+            Route::Server { .. } => "none",
+            Route::Local if is_list(resolved.call.request.method_kind()) => "catalogue",
+            Route::Local => "gateway",
+        });
     }
 
     /// What policies were told about the conversation when they were asked last.
@@ -166,6 +174,7 @@ impl Trail {
         decision: Decision,
     ) -> DecisionRecord {
         let target = self.target.as_ref();
+        let server = target.and_then(|target| snapshot.servers.get(target.server.as_ref()?));
         DecisionRecord {
             channel: self.channel,
             caller: Some(self.caller.clone()),
@@ -193,12 +202,23 @@ impl Trail {
                 labels: self.told.labels.clone(),
                 conduct: self.told.conduct.clone(),
                 approved: self.told.approved,
+                sandbox: server.and_then(|server| server.sandbox),
+                cache: self.cache.filter(|_| matches!(decision, Decision::Allow { .. })),
+                boundary: snapshot.stated.as_ref().map(|stated| stated.digest),
                 ..CallContext::default()
             },
             decision,
             spans: self.trace.spans.clone(),
         }
     }
+}
+
+/// Whether the gateway answers it from the lists it holds.
+fn is_list(method: Method) -> bool {
+    matches!(
+        method,
+        Method::ToolsList | Method::PromptsList | Method::ResourcesList | Method::ResourcesTemplatesList
+    )
 }
 
 /// An item's name, without what looks like a secret in it.

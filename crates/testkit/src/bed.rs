@@ -84,13 +84,25 @@ impl Bed {
     /// # Errors
     /// When it is not there.
     pub fn rotel(&self) -> Result<PathBuf, BedError> {
+        self.of_package("rotel/rotel-agent")
+    }
+
+    /// The library that tells a program another time, which its Python package brings.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub fn faketime(&self) -> Result<PathBuf, BedError> {
+        self.of_package("libfaketime/vendor/libfaketime/src/libfaketime.so.1")
+    }
+
+    /// A file of a Python package.
+    fn of_package(&self, file: &str) -> Result<PathBuf, BedError> {
         let libraries = self.python.parent().and_then(Path::parent).unwrap_or(Path::new("/")).join("lib");
         let versions = fs::read_dir(&libraries).into_iter().flatten().filter_map(Result::ok);
-        let found =
-            versions.map(|it| it.path().join("site-packages/rotel/rotel-agent")).find(|it| it.exists());
+        let found = versions.map(|it| it.path().join("site-packages").join(file)).find(|it| it.exists());
         found.ok_or(BedError::Gone {
             variable: "PORTCULLIS_BED_PYTHON",
-            path: libraries.join("…/rotel-agent"),
+            path: libraries.join("…/site-packages").join(file),
         })
     }
 

@@ -4,6 +4,7 @@
 //! [`Setup`] says what it is configured with, [`Gateway`] is the running process, [`Record`] a line of the log
 //! it wrote.
 
+mod disk;
 mod program;
 mod records;
 mod setup;
@@ -24,6 +25,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
+pub use disk::{Disk, FakeClock, Medium};
 pub use program::{portcullis, program_beside};
 pub use records::{Record, RecordsError, read_records, wait_for_record};
 pub use setup::{ALLOW_ALL, Setup};
@@ -47,6 +49,7 @@ pub struct Gateway {
     admin: SocketAddr,
     /// What it reads and writes; goes away with the value.
     home: Option<TempDir>,
+    log: PathBuf,
     process: Option<Process>,
 }
 
@@ -132,7 +135,7 @@ impl Gateway {
     /// The log.
     #[must_use]
     pub fn log(&self) -> PathBuf {
-        self.file(setup::LOG)
+        self.log.clone()
     }
 
     fn file(&self, name: &str) -> PathBuf {
@@ -205,11 +208,40 @@ impl Gateway {
     pub async fn again(mut self) -> Result<Self, SpawnError> {
         let home = self.home.take().expect("the files are there until the value is dropped");
         let process = program::serve(self.program.clone(), &home.path().join(setup::CONFIG), home.path())?;
-        Self::ready(self.program.clone(), home, process).await
+        Self::ready(self.program.clone(), home, self.log.clone(), process).await
+    }
+
+    /// Starts another gateway on the files of this one, which was killed, and waits for its end, which has to come by
+    /// itself. What it said.
+    ///
+    /// # Errors
+    /// When it serves.
+    pub async fn does_not_start(&self) -> Result<String, SpawnError> {
+        let home = self.home.as_ref().expect("the files are there until the value is dropped").path();
+        let mut process = program::serve(self.program.clone(), &home.join(setup::CONFIG), home)?;
+        let end = Instant::now() + DEADLINE;
+        while !process.has_ended() {
+            if Instant::now() >= end || announced(&process.said(), "listening on ").is_some() {
+                let (wanted, said) = ("that it does not start".to_owned(), process.said());
+                return Err(SpawnError::Silent {
+                    program: self.program.clone(),
+                    wanted,
+                    waited: DEADLINE,
+                    said,
+                });
+            }
+            sleep(POLL).await;
+        }
+        Ok(process.said())
     }
 
     /// Waits until a process that was just started says where it listens, and that it is ready.
-    async fn ready(program: PathBuf, home: TempDir, mut process: Process) -> Result<Self, SpawnError> {
+    async fn ready(
+        program: PathBuf,
+        home: TempDir,
+        log: PathBuf,
+        mut process: Process,
+    ) -> Result<Self, SpawnError> {
         let wanted = || "that it is ready".to_owned();
         let end = Instant::now() + DEADLINE;
         loop {
@@ -218,7 +250,7 @@ impl Gateway {
                 (announced(&said, "listening on "), announced(&said, "endpoint on "))
                 && get(admin, "/readyz").await.is_ok_and(|(status, _)| status == 200)
             {
-                return Ok(Self { program, address, admin, home: Some(home), process: Some(process) });
+                return Ok(Self { program, address, admin, home: Some(home), log, process: Some(process) });
             }
             if process.has_ended() {
                 return Err(SpawnError::Ended { program, wanted: wanted(), said: process.said() });

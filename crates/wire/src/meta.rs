@@ -35,6 +35,8 @@ pub const TRACEPARENT: &str = "traceparent";
 pub const TRACESTATE: &str = "tracestate";
 /// W3C Baggage.
 pub const BAGGAGE: &str = "baggage";
+/// Asks the gateway for a receipt; in results, the receipt. Ours.
+pub const RECEIPT: &str = "portcullis/receipt";
 
 /// Whom a key speaks to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -61,6 +63,8 @@ pub const CATEGORIES: &[(&str, Category)] = &[
     (TRACEPARENT, Category::PerHop),
     (TRACESTATE, Category::PerHop),
     (BAGGAGE, Category::EndToEnd),
+    // What a gateway behind this one has on record is asked of that one.
+    (RECEIPT, Category::PerHop),
 ];
 
 /// The category of `key`.

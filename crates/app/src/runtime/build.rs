@@ -16,6 +16,7 @@ use portcullis_identity::{Authenticator, Credential};
 use portcullis_inspect::{Inspector, InspectorOptions, MessageLimits, Misfits, Undeclared, data::TokenKey};
 use portcullis_policy::{Authoriser, Options};
 
+use super::boundary::stated;
 use crate::{
     admission::Admitting,
     approvals::ApprovalFiles,
@@ -72,6 +73,7 @@ impl Builder {
             inspector: Inspector::new(options).map_err(|e| e.to_string())?,
             pins: self.pins.clone(),
             approvals: Arc::new(ApprovalFiles::new(config.pins.directory.with_file_name("approvals"))),
+            stated: Some(stated(config, &servers)),
             servers,
             settings: settings(config),
             config_digest: deployment.digest,
@@ -115,6 +117,7 @@ impl Builder {
         Ok(Arc::new(Server {
             declared: configured.server.declared.clone(),
             views: configured.views.clone(),
+            sandbox: confined.as_ref().and_then(Confined::plan),
             isolation: confined.map(|confined| confined.run()),
             admission: admission.map(|admission| admission.run()),
             ..server

@@ -1,10 +1,12 @@
 //! A running gateway: everything of a deployment put together, and its orderly end.
 
 pub(crate) mod ask;
+mod boundary;
 mod build;
 mod denied;
 mod hangup;
 mod http;
+mod left;
 mod logs;
 mod observe;
 mod reload;
@@ -80,7 +82,8 @@ async fn run(mut deployment: Deployment, door: Door, printer: &Printer) -> Outco
         true => Arc::new(Limited::new(logs.lines.clone(), backlog.clone())),
         false => logs.lines.clone(),
     };
-    let recorder = recorder(&deployment, sink, telemetry, &clock)?;
+    let origin = logs.tree.as_ref().map(|tree| tree.origin().into());
+    let recorder = recorder(&deployment, sink, (telemetry, origin), &clock)?;
     let launcher = ProcessLauncher::new()
         .map_err(|e| Failure::new(Exit::Usage, format!("servers could not be supervised: {e}")))?;
     let gates = Gates::new(Arc::new(RecordedEgress::new(recorder.clone())), clock.clone());
@@ -98,6 +101,7 @@ async fn run(mut deployment: Deployment, door: Door, printer: &Printer) -> Outco
     );
     let snapshot = builder.snapshot(&deployment, None).map_err(|what| Failure::new(Exit::Usage, what))?;
     note_start(&recorder, &deployment, &snapshot);
+    left::mark(&recorder, &deployment.config.audit.file, printer).await;
     let gateway = Gateway::new(snapshot, recorder.clone(), clock.clone());
     // Before the first call: what was stopped stays stopped.
     let stops = StopDirectory::at(&deployment.config.stop.directory);
@@ -147,7 +151,7 @@ async fn run(mut deployment: Deployment, door: Door, printer: &Printer) -> Outco
 fn recorder(
     deployment: &Deployment,
     sink: Arc<dyn Sink>,
-    telemetry: Option<Telemetry>,
+    (telemetry, log_origin): (Option<Telemetry>, Option<Arc<str>>),
     clock: &Arc<dyn Clock>,
 ) -> Result<Recorder, Failure> {
     let key = CommitmentKey::open(&deployment.config.audit.commitment_key).map_err(|e| {
@@ -156,6 +160,7 @@ fn recorder(
     let options = RecorderOptions {
         commitment_key: Some(Arc::new(key)),
         telemetry,
+        log_origin,
         withhold_on_failed_outcome: deployment.config.audit.withhold_on_failed_outcome,
         ..RecorderOptions::new(build::node_name())
     };

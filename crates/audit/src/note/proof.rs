@@ -40,9 +40,14 @@ impl InclusionProof {
 
     /// Whether it shows that `entry` is in the log whose key is `key`. The checkpoint it holds for.
     pub fn check(&self, entry: &[u8], key: &VerifierKey) -> Option<Checkpoint> {
+        self.check_leaf(TreeHash::leaf(entry), key)
+    }
+
+    /// The same for an entry of which only the hash is known.
+    pub fn check_leaf(&self, leaf: TreeHash, key: &VerifierKey) -> Option<Checkpoint> {
         self.checkpoint.verify(key).ok()?;
         let checkpoint = Checkpoint::parse(self.checkpoint.text()).ok()?;
-        let root = root_through(TreeHash::leaf(entry), self.index, checkpoint.size, &self.path)?;
+        let root = root_through(leaf, self.index, checkpoint.size, &self.path)?;
         (root == checkpoint.root && checkpoint.origin == key.name()).then_some(checkpoint)
     }
 }

@@ -31,18 +31,28 @@ impl Tail {
         Self { active: active.to_owned(), open: None, partial: Vec::new() }
     }
 
-    /// Near the end of the log whose active file is `active`: at most `bytes` before it.
+    /// Near the end of the log whose active file is `active`: at most `bytes` before it, finished segments included.
     ///
     /// # Errors
     /// When the log cannot be read.
     pub fn near_end(active: &Path, bytes: u64) -> io::Result<Self> {
-        let mut file = match File::open(active) {
-            Ok(file) => file,
+        let segments = match segments(active) {
+            Ok(segments) => segments,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::new(active)),
             Err(error) => return Err(error),
         };
+        let (mut first, mut left) = (None, bytes);
+        for path in segments.into_iter().rev() {
+            if left == 0 {
+                break;
+            }
+            let len = fs::metadata(&path)?.len();
+            first = Some((path, len.saturating_sub(left)));
+            left = left.saturating_sub(len);
+        }
+        let Some((path, from)) = first else { return Ok(Self::new(active)) };
+        let mut file = File::open(path)?;
         let about = file.metadata()?;
-        let from = about.len().saturating_sub(bytes);
         file.seek(io::SeekFrom::Start(from.saturating_sub(1)))?;
         let mut reader = BufReader::new(file);
         if from > 0 {

@@ -154,6 +154,7 @@ pub struct TransparencyLog {
 /// What the thread shares with everyone else.
 struct Shared {
     directory: PathBuf,
+    origin: String,
     metrics: TransparencyMetrics,
     /// The checkpoint in force. Held while the file is replaced, so that a cosignature is not lost to a newer
     /// checkpoint's write or the other way round.
@@ -198,6 +199,7 @@ impl TransparencyLog {
         let (health, observed) = watch::channel(Health::Working);
         let shared = Arc::new(Shared {
             directory: options.directory.clone(),
+            origin: keys.ring().name().to_owned(),
             metrics: TransparencyMetrics::default(),
             current: Mutex::new(current),
         });
@@ -241,6 +243,11 @@ impl TransparencyLog {
     /// Its directory.
     pub fn directory(&self) -> &Path {
         &self.shared.directory
+    }
+
+    /// The name it signs its checkpoints under.
+    pub fn origin(&self) -> &str {
+        &self.shared.origin
     }
 
     /// Adds the signatures in `lines` that the witness `key` made of the checkpoint `of`. Says whether there

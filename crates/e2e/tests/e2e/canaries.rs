@@ -58,9 +58,13 @@ async fn records_hold_commitments_and_no_canaries() {
     let context = &last.value()["context"];
     assert_eq!((&context["session"], &context["peer"]), (&json!(session_id), &json!("127.0.0.1")));
     assert!(context["catalogue"].as_str().is_some_and(|it| it.starts_with("sha256:")), "{context}");
-    for absent in ["sandbox", "cache", "cost", "boundary", "parent_span", "span"] {
+    for absent in ["sandbox", "parent_span", "span"] {
         assert!(context.get(absent).is_some_and(serde_json::Value::is_null), "{absent} in {context}");
     }
+    assert_eq!(context["cache"], "none", "{context}");
+    let stated = records.iter().find(|it| it.text("event") == "boundary-stated").unwrap();
+    let digest = portcullis_core::Digest::of(stated.text("detail").as_bytes()).to_string();
+    assert_eq!((&context["boundary"], stated.text("subject")), (&json!(digest), &*digest), "{context}");
     let written = fs::read_to_string(gateway.log()).unwrap();
     for secret in [CANARY, session.as_str()] {
         let line = written.lines().find(|line| line.contains(secret));

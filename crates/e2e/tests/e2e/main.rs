@@ -8,7 +8,9 @@
 //! | [`death`] | sudden death of gateway, server or client: no orphan, no effect without a record |
 //! | [`export`] | records as OCSF, checked against its public schema, and as CEF |
 //! | [`log`] | a log that the program wrote, read by two verifiers that agree about every way of tampering |
+//! | [`mixed`] | thousands of calls of every kind over kills, a full disk, a disk that is read-only and clocks that jump: records equal what servers received |
 //! | [`query`] | records are found and followed while they are written, and a call traced after a kill |
+//! | [`receipts`] | a client keeps what it needs to find its calls in the log, and nobody else gives that or takes it |
 //! | [`replay`] | what a gateway decided, put to other policies: nothing changes, something does, nothing is guessed |
 //! | [`canaries`] | arguments, credentials and session ids are not in the record; commitments to them are |
 //! | [`egress`] | a real server reaches what is listed, through the egress proxy, and nothing else |
@@ -51,11 +53,13 @@ mod learn;
 mod log;
 mod login;
 mod message;
+mod mixed;
 mod odd;
 mod pipe;
 mod processes;
 mod query;
 mod raw;
+mod receipts;
 mod reload;
 mod replay;
 mod sandbox;

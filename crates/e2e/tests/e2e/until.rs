@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 use crate::raw::SOON;
 
 /// How often a waiting test looks again.
-const POLL: Duration = Duration::from_millis(10);
+pub(crate) const POLL: Duration = Duration::from_millis(10);
 
 /// Waits until `holds`; `wanted` says in words what is waited for.
 pub(crate) async fn until(wanted: &str, holds: impl Fn() -> bool) {

@@ -22,7 +22,7 @@ use crate::{
     gateway::Gateway,
     outbound,
     outflow::{Answered, Delivery, Outflow},
-    reply,
+    receipt, reply,
     session::InFlight,
     snapshot::{Server, Snapshot},
     translate::{
@@ -221,6 +221,10 @@ impl Relay {
             (Era::Modern, Era::Modern) => response.bytes().clone(),
         };
         let body = self.for_client(body, &response)?;
+        let body = match receipt::is_asked(&self.cleared.call.request) || receipt::is_claimed(&response) {
+            true => receipt::in_response(&body, self.ticket.as_ref())?,
+            false => body,
+        };
         self.finish(body, &response, kind).await
     }
 

@@ -151,6 +151,7 @@ fn snapshot(plan: &Plan, servers: Vec<Arc<Server>>, number: u64) -> Snapshot {
         servers: servers.into_iter().map(|server| (server.name.clone(), server)).collect(),
         settings: plan.settings.clone(),
         config_digest: Digest::of(&number.to_be_bytes()),
+        stated: None,
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Gateway, program, write};
+use super::{Disk, Gateway, program, write};
 use crate::server::{Launch, SpawnError};
 
 pub(super) const CONFIG: &str = "portcullis.toml";
@@ -25,12 +25,13 @@ pub struct Setup {
     sections: String,
     policy: String,
     program: Option<PathBuf>,
+    disk: Option<Disk>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
         let [servers, gateway, audit, sections] = [const { String::new() }; 4];
-        Self { servers, gateway, audit, sections, policy: ALLOW_ALL.to_owned(), program: None }
+        Self { servers, gateway, audit, sections, policy: ALLOW_ALL.to_owned(), program: None, disk: None }
     }
 }
 
@@ -112,6 +113,13 @@ impl Setup {
         self
     }
 
+    /// Keeps the log on a disk of its own: the program is started in the disk's mount namespace.
+    #[must_use]
+    pub fn disk(mut self, disk: &Disk) -> Self {
+        self.disk = Some(disk.clone());
+        self
+    }
+
     /// Starts `portcullis serve`. It is ready when this returns.
     ///
     /// # Errors
@@ -119,9 +127,14 @@ impl Setup {
     pub async fn start(&self) -> Result<Gateway, SpawnError> {
         let home = tempfile::tempdir().expect("a temporary directory can be made");
         self.write(home.path())?;
-        let program = self.program.clone().map_or_else(program::portcullis, Ok)?;
+        let mut program = self.program.clone().map_or_else(program::portcullis, Ok)?;
+        let mut log = home.path().join(LOG);
+        if let Some(disk) = &self.disk {
+            program = disk.program(&program, home.path())?;
+            log = disk.seen().join(LOG);
+        }
         let process = program::serve(program.clone(), &home.path().join(CONFIG), home.path())?;
-        Gateway::ready(program, home, process).await
+        Gateway::ready(program, home, log, process).await
     }
 
     /// Writes configuration and policy into `home` and returns the path of the configuration, for a gateway that
@@ -136,7 +149,8 @@ impl Setup {
 
     /// Port 0 takes a free port, and the program says which.
     fn toml(&self, home: &Path) -> String {
-        let log = quoted(text(&home.join(LOG)));
+        let log = self.disk.as_ref().map_or_else(|| home.to_owned(), Disk::path).join(LOG);
+        let log = quoted(text(&log));
         let policy = quoted(text(&home.join(POLICY)));
         format!(
             "[gateway]\nlisten = \"127.0.0.1:0\"\ndrain_seconds = 5\n{}\n[admin]\nlisten = \"127.0.0.1:0\"\n\n\

@@ -2,7 +2,11 @@
 
 use std::{fs, path::PathBuf};
 
-use portcullis_audit::{note::InclusionProof, tlog::LogDir};
+use portcullis_audit::{
+    LogReceipt, ReceiptFault,
+    note::{InclusionProof, VerifierKey},
+    tlog::LogDir,
+};
 use serde::Serialize;
 
 use super::{trust, unreadable};
@@ -36,8 +40,11 @@ pub(crate) struct CheckArgs {
     #[arg(value_name = "PROOF")]
     proof: PathBuf,
     /// File with the record, as it was written.
-    #[arg(value_name = "RECORD")]
-    record: PathBuf,
+    #[arg(value_name = "RECORD", required_unless_present = "receipt")]
+    record: Option<PathBuf>,
+    /// Receipt of the record, as a client was given it, in place of the record.
+    #[arg(long, value_name = "FILE", conflicts_with = "record")]
+    receipt: Option<PathBuf>,
     /// Public key of the log, or a file of them.
     #[arg(long, value_name = "KEY", required = true)]
     key: Vec<String>,
@@ -90,7 +97,13 @@ pub(crate) fn check(args: &CheckArgs, printer: &Printer) -> Outcome {
     let keys = trust::keys(&args.key)?;
     let proof = InclusionProof::parse(&read(&args.proof)?)
         .ok_or_else(|| Failure::new(Exit::Usage, format!("{} is no proof", args.proof.display())))?;
-    let record = read(&args.record)?;
+    if let Some(path) = &args.receipt {
+        let receipt = serde_json::from_slice(&read(path)?).map_err(|error| {
+            Failure::new(Exit::Usage, format!("{} is no receipt: {error}", path.display()))
+        })?;
+        return check_receipt(&receipt, &proof, &keys, printer);
+    }
+    let record = args.record.as_ref().map(read).transpose()?.unwrap_or_default();
     let record = record.strip_suffix(b"\n").unwrap_or(&record);
     match keys.iter().find_map(|key| proof.check(record, key)) {
         Some(checkpoint) => {
@@ -105,4 +118,29 @@ pub(crate) fn check(args: &CheckArgs, printer: &Printer) -> Outcome {
             "the proof does not show that this record is in a log of this key",
         )),
     }
+}
+
+fn check_receipt(
+    receipt: &LogReceipt,
+    proof: &InclusionProof,
+    keys: &[VerifierKey],
+    printer: &Printer,
+) -> Outcome {
+    let mut why = ReceiptFault::Log;
+    for key in keys {
+        match receipt.check(proof, key) {
+            Ok(index) => {
+                printer.done(&format!(
+                    "record {} is entry {index} of the log {}",
+                    receipt.record,
+                    key.name()
+                ));
+                return Ok(Exit::Fine);
+            }
+            // The most that a key could say.
+            Err(ReceiptFault::Log) => {}
+            Err(fault) => why = fault,
+        }
+    }
+    Err(Failure::new(Exit::Findings, why.to_string()))
 }

@@ -141,6 +141,13 @@ impl Around {
 
     fn outcome(&self, decided: &LoggedRecord) -> Link {
         if let Some(outcome) = &self.outcome {
+            let by = outcome.id().unwrap_or_default();
+            if run_of(by) != self.run {
+                let detail =
+                    format!("`{by}` marks it as left behind: whether the call took effect is not known");
+                let link = link(Part::Outcome, NotEstablished, detail);
+                return Link { record: Some(by.to_owned()), ..link };
+            }
             return shown(Part::Outcome, outcome, text(outcome, "outcome").unwrap_or_default());
         }
         if !decided.allows() {
