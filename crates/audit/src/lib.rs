@@ -72,6 +72,7 @@ mod commitment;
 mod event;
 pub mod export;
 mod flood;
+pub mod jcs;
 mod jsonl;
 mod left_behind;
 mod line;

@@ -20,6 +20,11 @@ pub struct LoggedRecord {
 }
 
 impl LoggedRecord {
+    /// Reads a line, without its newline; none when it is no record.
+    pub fn parse(line: &[u8]) -> Option<Self> {
+        parse(0, line).ok()
+    }
+
     /// A member of the record by name.
     pub fn get(&self, member: &str) -> Option<&Value> {
         self.members.get(member)

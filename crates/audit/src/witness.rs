@@ -7,27 +7,35 @@
 //! | `history.jsonl` | all it cosigned, oldest first |
 //! | `evidence` | checkpoints the log has signed and that contradict what was cosigned |
 
+mod service;
+mod submission;
 #[cfg(test)]
 mod tests;
 
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
+pub use service::{Refused, Witnesses};
+pub use submission::{MAX_SUBMISSION, Submission};
+
 use crate::{
-    note::{Checkpoint, KeyRing, Note, VerifierKey},
+    note::{Checkpoint, KeyRing, Note, Signature, VerifierKey},
     tlog::{CHECKPOINT, HISTORY, LogDir, LogFault, lay},
     tree,
 };
 
 const EVIDENCE: &str = "evidence";
+/// More contradictions than anybody reads; whoever has the log's key could go on for ever.
+const MAX_EVIDENCE: usize = 1 << 20;
 
 /// A witness of one log.
 #[derive(Debug)]
 pub struct Witness {
     store: PathBuf,
-    keys: KeyRing,
+    keys: Arc<KeyRing>,
     trusted: Vec<VerifierKey>,
 }
 
@@ -99,8 +107,8 @@ impl WitnessFault {
 impl Witness {
     /// A witness that keeps what it cosigns in `store`. `trusted` are the log's public keys; the store may hold what
     /// was cosigned under earlier keys of the witness.
-    pub fn new(store: &Path, keys: KeyRing, trusted: Vec<VerifierKey>) -> Self {
-        Self { store: store.to_owned(), keys, trusted }
+    pub fn new(store: &Path, keys: impl Into<Arc<KeyRing>>, trusted: Vec<VerifierKey>) -> Self {
+        Self { store: store.to_owned(), keys: keys.into(), trusted }
     }
 
     /// Looks at the log once, and cosigns and keeps what is new.
@@ -109,8 +117,7 @@ impl Witness {
     /// [`WitnessFault`]; nothing is cosigned then, and a contradiction is kept as evidence.
     pub fn look(&self, log: &LogDir, now_s: u64) -> Result<Seen, WitnessFault> {
         let (note, shown) = log.checkpoint()?;
-        let of_log = |key: &&VerifierKey| key.name() == shown.origin;
-        if !self.trusted.iter().filter(of_log).any(|key| note.verify(key).is_ok()) {
+        if !self.is_signed(&note, &shown) {
             return Err(WitnessFault::NotSigned);
         }
         let known = self.known()?;
@@ -125,6 +132,12 @@ impl Witness {
         }
         self.cosign(note, now_s)?;
         Ok(Seen::Cosigned { from: known.map_or(0, |known| known.size), to: shown.size })
+    }
+
+    /// Whether a trusted key of the log it says it is of signed a checkpoint.
+    fn is_signed(&self, note: &Note, shown: &Checkpoint) -> bool {
+        let of_log = |key: &&VerifierKey| key.name() == shown.origin;
+        self.trusted.iter().filter(of_log).any(|key| note.verify(key).is_ok())
     }
 
     fn known(&self) -> Result<Option<Checkpoint>, WitnessFault> {
@@ -146,26 +159,35 @@ impl Witness {
 
     fn keep_evidence(&self, note: &Note, fault: WitnessFault) -> Result<(), WitnessFault> {
         if fault.is_contradiction() {
-            let path = self.store.join(EVIDENCE);
-            let before = fs::read_to_string(&path).unwrap_or_default();
-            let line = encoded(note);
-            // The same contradiction is seen again with every look.
-            if !before.lines().any(|kept| kept == line) {
-                lay::append(&path, format!("{line}\n").as_bytes()).map_err(WitnessFault::Store)?;
-            }
+            self.keep(note).map_err(WitnessFault::Store)?;
         }
         Err(fault)
     }
 
-    /// Kept before anybody sees it: what was cosigned is never forgotten.
-    fn cosign(&self, mut note: Note, now_s: u64) -> Result<(), WitnessFault> {
-        if !self.keys.sign_also(&mut note, now_s) {
-            return Err(WitnessFault::Sign);
+    fn keep(&self, note: &Note) -> io::Result<()> {
+        let path = self.store.join(EVIDENCE);
+        let before = fs::read_to_string(&path).unwrap_or_default();
+        let line = encoded(note);
+        // The same contradiction is seen again with every look.
+        if before.lines().any(|kept| kept == line) || before.len() + line.len() > MAX_EVIDENCE {
+            return Ok(());
         }
+        lay::append(&path, format!("{line}\n").as_bytes())
+    }
+
+    /// Kept before anybody sees it: what was cosigned is never forgotten.
+    fn cosign(&self, mut note: Note, now_s: u64) -> Result<Vec<Signature>, WitnessFault> {
+        let signatures = self.signatures(&note, now_s)?;
+        signatures.iter().for_each(|signature| note.sign(signature.clone()));
         let store = |done: io::Result<()>| done.map_err(WitnessFault::Store);
         store(fs::create_dir_all(&self.store))?;
         store(lay::append(&self.store.join(HISTORY), format!("{}\n", encoded(&note)).as_bytes()))?;
-        store(lay::replace(&self.store.join(CHECKPOINT), note.to_string().as_bytes()))
+        store(lay::replace(&self.store.join(CHECKPOINT), note.to_string().as_bytes()))?;
+        Ok(signatures)
+    }
+
+    fn signatures(&self, note: &Note, now_s: u64) -> Result<Vec<Signature>, WitnessFault> {
+        self.keys.signatures(note.text(), now_s).ok_or(WitnessFault::Sign)
     }
 }
 

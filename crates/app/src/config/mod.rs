@@ -48,6 +48,7 @@ pub use issuer::Issuer;
 pub use net::{HostName, HttpUrl, Origin};
 pub use parameter::{Parameter, SecretError, Source, read_private};
 pub use problem::{Problem, Report, Severity};
+pub(crate) use section::WitnessAt;
 pub use section::{Admin, Fsync, Gateway, Limits, Policy, Protocol, Schemas, StopSwitch};
 pub use server::{Code, Command, Reach, Remote, Sandbox, Server, Transport};
 pub use setting::{Applies, Named, Settled};
@@ -182,13 +183,15 @@ pub struct TransparencyConfig {
     pub key: PathBuf,
     /// The shortest time between two checkpoints.
     pub checkpoint: Duration,
+    /// Who is to cosign them.
+    pub(crate) witnesses: Vec<WitnessAt>,
 }
 
 impl TransparencyConfig {
     /// A log in `directory` with its keys beside it.
     pub(crate) fn at(directory: PathBuf) -> Self {
         let key = Self::key_beside(&directory);
-        Self { directory, key, checkpoint: Duration::from_secs(1) }
+        Self { directory, key, checkpoint: Duration::from_secs(1), witnesses: Vec::new() }
     }
 
     fn key_beside(directory: &Path) -> PathBuf {

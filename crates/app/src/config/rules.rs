@@ -334,7 +334,7 @@ fn settle_audit(walk: &mut Walk<'_>, section: AuditSection) -> Option<Audit> {
 
 fn transparency(walk: &mut Walk<'_>, section: &AuditSection) -> Option<TransparencyConfig> {
     let Some(directory) = section.log.clone() else {
-        for field in ["audit.log_key", "audit.checkpoint_seconds"] {
+        for field in ["audit.log_key", "audit.checkpoint_seconds", "audit.witnesses"] {
             if walk.is_set(field) {
                 let what = "this has a meaning only together with `log`";
                 walk.conflict(field, Severity::Warning, what, "remove it, or name a directory with `log`");
@@ -343,7 +343,8 @@ fn transparency(walk: &mut Walk<'_>, section: &AuditSection) -> Option<Transpare
         return None;
     };
     let key = section.log_key.clone().unwrap_or_else(|| TransparencyConfig::key_beside(&directory));
-    Some(TransparencyConfig { directory, key, checkpoint: section.checkpoint_seconds })
+    let (checkpoint, witnesses) = (section.checkpoint_seconds, section.witnesses.clone());
+    Some(TransparencyConfig { directory, key, checkpoint, witnesses })
 }
 
 /// Adds the servers of every client's file that `mcpServers` names; gives back the files.

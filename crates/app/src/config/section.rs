@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use portcullis_audit::note::VerifierKey;
+use portcullis_audit::note::{Algorithm, VerifierKey};
 use portcullis_inspect::pins::Trust;
 use portcullis_wire::Version;
 
@@ -106,6 +106,31 @@ pub(super) const PUBLIC_KEY: Parsed<VerifierKey> = Parsed {
 
 fn parse_key(text: &str) -> Result<VerifierKey, String> {
     text.parse().map_err(|fault: portcullis_audit::note::KeyFault| fault.to_string())
+}
+
+/// A witness and where it is.
+#[derive(Clone, Debug)]
+pub(crate) struct WitnessAt {
+    pub(crate) key: VerifierKey,
+    pub(crate) url: HttpUrl,
+}
+
+const WITNESS: Parsed<WitnessAt> = Parsed {
+    phrase: "a public key as `portcullis audit key show` prints it, a blank, and a URL",
+    example: "example.org/witness+fc9e5f93+BIddamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea https://witness.example.org/",
+    parse: parse_witness,
+};
+
+fn parse_witness(text: &str) -> Result<WitnessAt, String> {
+    let (key, url) = text.split_once(' ').ok_or("is not a key, a blank and a URL")?;
+    let key: VerifierKey =
+        key.parse().map_err(|fault: portcullis_audit::note::KeyFault| fault.to_string())?;
+    if key.algorithm() == Algorithm::Ed25519 {
+        return Err(
+            "has the key of a log: `portcullis audit key new --witness` makes those of witnesses".to_owned()
+        );
+    }
+    Ok(WitnessAt { key, url: HttpUrl::parse(url)? })
 }
 
 pub(super) const PRINCIPAL: Parsed<String> =
@@ -218,6 +243,9 @@ settings! {
         /// Shortest time between two checkpoints. Records after the last one are in the lines and not yet in the
         /// tree.
         Restart checkpoint_seconds: Duration = Seconds { least: 1, most: 3600 }, default "1";
+        /// Witnesses that every checkpoint is brought to (C2SP tlog-witness), each as its public key, a blank, and the URL
+        /// below which it takes `add-checkpoint`. What they cosign becomes part of the checkpoint. No call waits for them.
+        Restart witnesses: Vec<WitnessAt> = List(WITNESS);
         /// Key of the commitments that records hold in place of requests and session ids, in a file only its owner can
         /// read. Made when it is not there.
         Restart commitment_key: PathBuf = FilePath, default r#""~/.local/state/portcullis/commitment.key""#;

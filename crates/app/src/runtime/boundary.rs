@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use portcullis_audit::MAX_STATEMENT;
+use portcullis_audit::{MAX_STATEMENT, jcs};
 use portcullis_core::{Digest, ServerName};
 use portcullis_gateway::{Server, Stated};
 use serde::Serialize;
@@ -74,7 +74,9 @@ fn statement(servers: Servers<'_>, dangers: Vec<String>) -> String {
         dangers,
         fallback: FALLBACK,
     };
-    String::from_utf8_lossy(&json(&statement)).into_owned()
+    // In its one spelling, so that whoever has the statement alone can compute the digest.
+    let canonical = serde_json::to_value(&statement).ok().and_then(|value| jcs::canonical(&value));
+    String::from_utf8_lossy(&canonical.unwrap_or_default()).into_owned()
 }
 
 fn json(value: &impl Serialize) -> Vec<u8> {

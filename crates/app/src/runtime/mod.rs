@@ -11,6 +11,7 @@ mod logs;
 mod observe;
 mod reload;
 mod switch;
+mod witnesses;
 
 use std::{sync::Arc, time::Duration};
 
@@ -119,6 +120,9 @@ async fn run(mut deployment: Deployment, door: Door, printer: &Printer) -> Outco
     let decisions = tokio::spawn(pins::follow(pins, gateway.clone(), stop.clone()));
     let signals = tokio::spawn(stop_on_signal(stop.clone()));
     tokio::spawn(logs.clone().watch(recorder.clone(), stop.clone()));
+    if let (Some(tree), Some(wanted)) = (&logs.tree, &deployment.config.audit.transparency) {
+        witnesses::start(&wanted.witnesses, tree, &recorder, &stop)?;
+    }
     let streams = std::mem::take(&mut deployment.streams);
     let streams = Streams::start(streams, &deployment.config.audit.file, &backlog, &recorder)?;
     let exporting = exporter.and_then(|exporter| telemetry::start(exporter, &deployment, &recorder));

@@ -4,19 +4,25 @@
 //! |---|---|
 //! | OCSF 1.8 | an event of class API Activity (6003), or Application Lifecycle (6002) for what happens to the gateway |
 //! | CEF 0 | one line |
+//! | Parquet | a row of a file |
 //!
 //! What the agentic extensions of LOG-04 ask for and the schema has no place for is in OCSF's `unmapped` and in CEF's
 //! custom strings, under the names `delegation_path`, `attestation_state`, `correlation_id`, `mcp_method` and
 //! `mcp_name`.
 
 mod cef;
+mod containment;
 mod facts;
 mod ocsf;
+mod parquet;
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
+
+pub use containment::{Evidence, EvidenceFault};
+pub use parquet::{ParquetFault, ParquetFile};
 
 use crate::LoggedRecord;
 use facts::Facts;

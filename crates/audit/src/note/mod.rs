@@ -12,13 +12,14 @@ use std::fmt;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
+pub(crate) use checkpoint::decimal;
 pub use checkpoint::{Checkpoint, CheckpointFault};
 pub use key::{Algorithm, KeyFault, VerifierKey};
 pub use proof::InclusionProof;
 pub use signer::{KeyRing, SigningKey};
 
 /// More than a checkpoint with every signature a gateway collects.
-const MAX_BYTES: usize = 256 * 1_024;
+pub(crate) const MAX_BYTES: usize = 256 * 1_024;
 const MAX_SIGNATURES: usize = 64;
 
 /// A text and its signatures. Nothing in it is to be believed before a signature was verified.

@@ -76,6 +76,25 @@ impl SigningKey {
         Secret::new(format!("{PREFIX}{name}+{id:08x}+{encoded}\n").into_bytes())
     }
 
+    /// An Ed25519 signature of something that is no note, which its first byte has to show: notes begin with a name. None
+    /// for keys of another kind.
+    pub(crate) fn sign_json(&self, object: &[u8]) -> Option<Vec<u8>> {
+        match &self.pair {
+            Pair::Ed25519(pair) if object.first() == Some(&b'{') => {
+                pair.try_sign(object).ok().map(|signature| signature.as_ref().to_vec())
+            }
+            Pair::Ed25519(_) | Pair::MlDsa44(_) => None,
+        }
+    }
+
+    /// The bytes of the public key.
+    pub(crate) fn public_bytes(&self) -> &[u8] {
+        match &self.pair {
+            Pair::Ed25519(pair) => pair.public_key().as_ref(),
+            Pair::MlDsa44(pair) => pair.public_key().as_ref(),
+        }
+    }
+
     /// The public key.
     pub fn public(&self) -> &VerifierKey {
         &self.public
@@ -128,6 +147,11 @@ impl KeyRing {
         if keys.is_empty() { Err((1, KeyFault::Form)) } else { Ok(Self(keys)) }
     }
 
+    /// The key among them that signs what is no note: an Ed25519 key.
+    pub(crate) fn for_json(&self) -> Option<&SigningKey> {
+        self.0.iter().find(|key| matches!(key.pair, Pair::Ed25519(_)))
+    }
+
     /// The name all of them sign under: the log's origin.
     pub fn name(&self) -> &str {
         self.0.first().map_or("", |key| key.public.name())
@@ -149,6 +173,11 @@ impl KeyRing {
     pub fn sign_text(&self, text: String, now_s: u64) -> Option<Note> {
         let mut note = Note::unsigned(text);
         self.sign_also(&mut note, now_s).then_some(note)
+    }
+
+    /// A signature of every key under a checkpoint's text; none when one of them could not sign.
+    pub(crate) fn signatures(&self, text: &str, now_s: u64) -> Option<Vec<Signature>> {
+        self.0.iter().map(|key| key.sign(text, now_s)).collect()
     }
 
     /// Adds a signature of every key; says whether all of them could.

@@ -4,6 +4,7 @@ use std::fs;
 
 use super::*;
 use crate::{
+    OpenError,
     note::{Algorithm, SigningKey},
     tlog::fixture::Ground,
     verify::Trust,
@@ -63,4 +64,72 @@ fn a_log_that_was_written_anew_is_not_cosigned() {
         Witness::new(&store, ring(), ground.trust().keys).look(&ground.log(), 9),
         Err(WitnessFault::NotSigned)
     ));
+}
+
+/// A submission of the log as it is, from `old` entries on.
+fn submission(ground: &Ground, old: u64) -> Submission {
+    let (note, shown) = ground.log().checkpoint().unwrap();
+    let proof = if old == 0 { Vec::new() } else { ground.log().prove_consistency(old, shown.size).unwrap() };
+    Submission { old, proof, note }
+}
+
+#[test]
+fn submissions_are_cosigned_as_the_protocol_says() {
+    let mut ground = Ground::new();
+    let store = ground.home.path().join("witness");
+    let keys = ring();
+    let key = keys.public().next().unwrap().clone();
+    let witness = Witnesses::open(&store, keys, ground.trust().keys).unwrap();
+    assert!(matches!(Witnesses::open(&store, ring(), ground.trust().keys), Err(OpenError::InUse { .. })));
+    let add = |submission: &Submission| {
+        let text = submission.to_string();
+        assert_eq!(Submission::parse(text.as_bytes()).as_ref(), Some(submission));
+        witness.add(text.as_bytes(), 7)
+    };
+    let status = |submission: &Submission| add(submission).map_or_else(|refused| refused.status(), |_| 200);
+    ground.run(300);
+    let first = submission(&ground, 0);
+    let unproven = Submission { proof: vec![crate::tree::TreeHash::empty()], ..first.clone() };
+    assert_eq!((status(&unproven), status(&Submission { old: 301, ..first.clone() })), (422, 400));
+    let signatures = add(&first).unwrap();
+    let mut cosigned = first.note.clone();
+    let lines: String = signatures.iter().map(|signature| format!("{signature}\n")).collect();
+    assert_eq!((cosigned.adopt(&lines, &key), cosigned.verify(&key)), (1, Ok(Some(7))));
+    let again = Submission { old: 300, ..first.clone() };
+    assert_eq!((status(&again), status(&Submission { proof: unproven.proof, ..again })), (200, 422));
+
+    ground.run(100);
+    assert!(matches!(add(&submission(&ground, 0)), Err(Refused::Conflict(300))));
+    let next = submission(&ground, 300);
+    let mut other = next.clone();
+    other.proof.swap(0, 1);
+    assert_eq!((status(&other), status(&next)), (422, 200));
+    assert!(matches!(add(&first), Err(Refused::Conflict(400))), "the old size is not what was cosigned last");
+    let origin = ground.ring().name().to_owned();
+    let kept = LogDir::at(super::service::store_of(&store, &origin));
+    assert_eq!((kept.checkpoint().unwrap().1.size, kept.history().len()), (400, 2));
+
+    // Another tree of the same size, by whoever has the key.
+    fs::remove_dir_all(ground.directory()).unwrap();
+    fs::remove_file(ground.lines()).unwrap();
+    ground.records = 1_000;
+    ground.run(400);
+    assert!(matches!(add(&Submission { old: 400, ..submission(&ground, 0) }), Err(Refused::Conflict(400))));
+    assert_eq!(fs::read_to_string(kept.path().join(EVIDENCE)).unwrap().lines().count(), 2);
+    ground.new_key(&[Algorithm::Ed25519]);
+    ground.run(1);
+    assert_eq!(status(&submission(&ground, 400)), 403);
+    let strange = SigningKey::generate("example.com/other", Algorithm::Ed25519).unwrap();
+    let strange = KeyRing::parse(std::str::from_utf8(strange.line().expose()).unwrap()).unwrap();
+    let checkpoint = Checkpoint { origin: strange.name().to_owned(), ..first_of(&first) };
+    let note = strange.sign(&checkpoint, 7).unwrap();
+    assert_eq!(status(&Submission { old: 0, proof: Vec::new(), note }), 404);
+    for malformed in ["", "old 1", "old 01\n\n", "old 0\nnothing\n\n", "old 0\n\nno note\n"] {
+        let refused = witness.add(malformed.as_bytes(), 7).unwrap_err();
+        assert_eq!(refused.status(), 400, "{malformed}");
+    }
+}
+
+fn first_of(submission: &Submission) -> Checkpoint {
+    Checkpoint::parse(submission.note.text()).unwrap()
 }

@@ -9,7 +9,7 @@ use std::{
 
 use portcullis_testkit::{
     bed::Bed,
-    gateway::{Setup, portcullis, read_records},
+    gateway::{Record, Setup, portcullis, read_records},
 };
 use serde_json::{Value, json};
 
@@ -69,9 +69,89 @@ async fn every_record_becomes_an_event_that_the_public_schema_accepts() {
     let broken = check(&events.replacen("\"activity_id\":", "\"activity_id\":5", 1));
     assert!(!broken.status.success(), "a checker that accepts everything shows nothing");
     assert_eq!(export(&log, "jsonl", &[]).lines().count(), records.len());
+    parquet(&log, kept.path(), records.len());
+    evidence(&log, kept.path(), &records);
     assert_eq!(
         export(&log, "cef", &["--decision", "refuse"]).lines().count(),
         3,
         "half, no-such-tool, not JSON"
     );
+}
+
+/// Another program's reader of Parquet finds in the file what is on record.
+fn parquet(log: &Path, place: &Path, records: usize) {
+    let file = place.join("records.parquet");
+    assert_eq!(export(log, "parquet", &["--out", file.to_str().unwrap()]), "");
+    let ask = |query: &str| -> Value {
+        let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../testbed/check-parquet.py");
+        let mut command = Command::new(Bed::load().unwrap().python());
+        let output = command.arg(script).arg(&file).arg(query).output().unwrap();
+        serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)))
+    };
+    assert_eq!(ask("SELECT count(*) FROM records"), json!([[records]]));
+    let calls = "SELECT type, server, item, verdict, refusal, outcome FROM records
+        WHERE method = 'tools/call' AND item IN ('echo', 'half') ORDER BY seq";
+    let expected = json!([
+        ["decision", "odd", "echo", "allow", null, null],
+        ["outcome", "odd", "echo", null, null, "completed"],
+        ["decision", "odd", "half", "refuse", "denied", null],
+    ]);
+    assert_eq!(ask(calls), expected, "an outcome says whose it is");
+    // Every row holds its record, and its columns say the same.
+    let differing =
+        "SELECT count(*) FROM records WHERE id IS DISTINCT FROM json_extract_string(record, '$.id')
+        OR strftime(time, '%Y-%m-%dT%H:%M:%S.%gZ') IS DISTINCT FROM json_extract_string(record, '$.time')
+        OR seq IS DISTINCT FROM CAST(json_extract_string(record, '$.seq') AS BIGINT)";
+    assert_eq!(ask(differing), json!([[0]]), "{}", ask("SELECT id, time, seq, record FROM records LIMIT 1"));
+    let outcomes =
+        "SELECT bool_and(cost = request_bytes + response_bytes) FROM records WHERE type = 'outcome'";
+    assert_eq!(ask(outcomes), json!([[true]]));
+}
+
+/// Calls become records of containment evidence, which a reader in another language finds to be what they say.
+fn evidence(log: &Path, place: &Path, records: &[Record]) {
+    let (key, stranger) = (place.join("evidence.key"), place.join("stranger.key"));
+    for key in [&key, &stranger] {
+        let mut command = Command::new(portcullis().unwrap());
+        let made = command.args(["audit", "key", "new", "--name", "example.com/evidence"]).arg(key).output();
+        assert!(made.unwrap().status.success());
+    }
+    let public = |key: &Path| fs::read_to_string(key.with_added_extension("pub")).unwrap().trim().to_owned();
+    let file = place.join("evidence.json");
+    let check = |key: &Path| -> bool {
+        let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../testbed/check-containment.py");
+        let mut command = Command::new(Bed::load().unwrap().python());
+        let output = command.arg(script).arg(&file).arg(public(key)).output().unwrap();
+        output.status.success() && output.stdout == b"ok\n"
+    };
+    let write = |id: &str| {
+        let mut command = Command::new(portcullis().unwrap());
+        command.args(["audit", "evidence", id, "--records"]).arg(log).arg("--key").arg(&key);
+        command.arg("--out").arg(&file).output().unwrap()
+    };
+    let calls: Vec<_> =
+        records.iter().filter(|it| it.kind() == "decision" && it.text("method") == "tools/call").collect();
+    assert!(calls.len() >= 3, "{calls:?}");
+    for call in calls {
+        let output = write(call.text("id"));
+        assert!(output.status.success(), "{output:?}");
+        let record: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+        let outcomes = usize::from(call.is_allowed());
+        assert_eq!(record["entries"].as_array().map(Vec::len), Some(2 + outcomes), "{record:#}");
+        assert!(check(&key) && !check(&stranger), "{record:#}");
+        for (at, value) in [
+            ("/entries/0/decision/verdict", json!("hold")),
+            ("/entries/0/assurance_boundary/statement/fallback", json!("allow")),
+            ("/entries/1/budget/reserved/request_bytes", json!(0)),
+            ("/sequence/checkpoint/collection_scope/declared", json!("everything")),
+        ] {
+            let mut changed = record.clone();
+            *changed.pointer_mut(at).unwrap() = value;
+            fs::write(&file, changed.to_string()).unwrap();
+            assert!(!check(&key), "{at}");
+        }
+    }
+    let outcome = records.iter().find(|it| it.kind() == "outcome").unwrap();
+    assert_eq!(write(outcome.text("id")).status.code(), Some(2), "an outcome is no decision");
 }

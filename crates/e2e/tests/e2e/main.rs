@@ -19,6 +19,7 @@
 //! | [`telemetry`] | one trace over a call's hops, foreign baggage left behind, and collectors that fail |
 //! | [`sandbox`] | what a real server sees of the machine from its sandbox, and that records name it |
 //! | [`upstream_credentials`] | servers are shown the gateway's credential, never the caller's token |
+//! | [`witness`] | gateways whose logs witnesses cosign over HTTP, and an older copy of a log found out |
 //! | [`variables`] | what of its environment `portcullis run` passes on to its server |
 //! | [`admission`] | packages of npm and PyPI admitted, approved, checked and retired, and what is refused on the way |
 //! | [`admitted`] | a server out of the store behind `serve`: approved, looked at again at each start, retired |
@@ -71,3 +72,4 @@ mod until;
 mod upstream_credentials;
 mod variables;
 mod way_out;
+mod witness;

@@ -3,6 +3,7 @@
 mod alerts;
 mod commitment;
 mod consistency;
+mod evidence;
 mod export;
 mod key;
 mod proof;
@@ -34,6 +35,7 @@ enum Command {
     Trace(trace::Args),
     Alerts(alerts::Args),
     Export(export::Args),
+    Evidence(evidence::Args),
     Commitment(commitment::Args),
     Verify(verify::Args),
     Proof(proof::Args),
@@ -49,6 +51,7 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Outcome {
         Command::Alerts(args) => alerts::run(&args, printer),
         Command::Trace(args) => trace::run(&args, printer),
         Command::Export(args) => export::run(&args, printer),
+        Command::Evidence(args) => evidence::run(&args, printer),
         Command::Commitment(args) => commitment::run(&args, printer),
         Command::Verify(args) => verify::run(&args, printer),
         Command::Proof(args) => proof::run(&args, printer),

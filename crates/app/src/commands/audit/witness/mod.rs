@@ -1,6 +1,8 @@
 //! `portcullis audit witness`
 
-use std::{path::PathBuf, time::Duration};
+mod serve;
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use portcullis_audit::{
     note::{Algorithm, KeyRing},
@@ -19,14 +21,18 @@ use crate::{
 
 /// Cosign the checkpoints of a log as long as each continues the one before, and keep them.
 ///
-/// Run it as another user or on another machine than the gateway, with the log's directory readable and `--store`
+/// It looks at the directory of a log, or listens for logs that bring their checkpoints. Run it as another user or on another machine than the gateway, with the log's directory readable and `--store`
 /// where whoever can write the log cannot change it. `audit verify --witness KEY --since STORE/checkpoint` then finds
 /// what was rolled back or rewritten even by the owner of the log's key.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Directory of the log.
-    #[arg(value_name = "DIR")]
-    log: PathBuf,
+    /// Directory of the log to look at.
+    #[arg(value_name = "DIR", required_unless_present = "listen")]
+    log: Option<PathBuf>,
+    /// Has logs bring their checkpoints instead (C2SP tlog-witness): serves `POST /add-checkpoint` in plain HTTP here. May be
+    /// a witness of several logs, each with a directory of its own in the store.
+    #[arg(long, value_name = "ADDRESS:PORT", conflicts_with_all = ["log", "once", "every"])]
+    listen: Option<SocketAddr>,
     /// Public key of the log, or a file of them.
     #[arg(long, value_name = "KEY", required = true)]
     key: Vec<String>,
@@ -47,8 +53,11 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, printer: &Printer) -> Outcome {
     let keys = read_key_file(&args.witness_key).map_err(|e| Failure::new(Exit::Usage, e.to_string()))?;
     refuse_log_keys(&keys)?;
+    if let Some(address) = args.listen {
+        return serve::run(address, &args.store, keys, trust::keys(&args.key)?, printer);
+    }
     let witness = Witness::new(&args.store, keys, trust::keys(&args.key)?);
-    let log = LogDir::at(&args.log);
+    let log = LogDir::at(args.log.clone().unwrap_or_default());
     if args.once {
         return look(&witness, &log, printer);
     }
