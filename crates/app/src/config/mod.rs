@@ -166,6 +166,8 @@ pub struct Audit {
     pub fsync: Fsync,
     /// Size in bytes at which a new file is begun; never when absent.
     pub rotate_bytes: Option<u64>,
+    /// What takes records while the file cannot be written, and for how long.
+    pub spare: Option<(PathBuf, Duration)>,
     /// The tree over the records, when there is one.
     pub transparency: Option<TransparencyConfig>,
     /// Key of the commitments in records.

@@ -321,8 +321,14 @@ fn settle_audit(walk: &mut Walk<'_>, section: AuditSection) -> Option<Audit> {
         walk.conflict("audit.fsync", Severity::Error, what, "keep one of the two");
         return None;
     }
+    if section.danger_spare_file.is_none() && walk.is_set("audit.danger_spare_minutes") {
+        let what = "this has a meaning only together with `danger_spare_file`";
+        walk.conflict("audit.danger_spare_minutes", Severity::Warning, what, "remove it, or name a file");
+    }
     let transparency = transparency(walk, &section);
+    let longest = Duration::from_secs(60 * u64::from(section.danger_spare_minutes));
     Some(Audit {
+        spare: section.danger_spare_file.clone().map(|file| (file, longest)),
         file: section.file,
         fsync: if section.danger_fsync_never { Fsync::Never } else { section.fsync },
         rotate_bytes: Some(section.rotate_bytes).filter(|bytes| *bytes > 0),

@@ -231,6 +231,11 @@ settings! {
         Restart fsync: Fsync = FSYNC, default r#""always""#;
         /// Never forces records to disk. A crash of the machine loses the last of them. Excludes `fsync`.
         Restart danger_fsync_never: bool = Flag, default "false";
+        /// Another file, best on another disk, that takes records for `danger_spare_minutes` while `file` cannot be written, so
+        /// that calls go on. No transparency log covers them. Without it, calls are refused at once.
+        Restart danger_spare_file: Option<PathBuf> = Maybe(FilePath);
+        /// Longest time `danger_spare_file` is used before calls are refused all the same.
+        Restart danger_spare_minutes: u32 = Whole::<u32>::new("minutes", 1, 1440), default "15";
         /// Size at which a new file is begun and the old one is kept under another name; 0 never does.
         Restart rotate_bytes: u64 = Whole::<u64>::new("bytes", 0, 1024 * GIB), default "268435456";
         /// Directory of the transparency log: the records once more, as a Merkle tree with signed checkpoints (C2SP

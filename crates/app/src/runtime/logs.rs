@@ -4,9 +4,9 @@ use std::{path::Path, sync::Arc};
 
 use portcullis_audit::{
     EventKind, Health, JsonLines, JsonLinesOptions, Recorder, TransparencyLog, TransparencyLogError,
-    TransparencyLogOptions, tlog::KeyFileFault,
+    TransparencyLogOptions, WithSpare, tlog::KeyFileFault,
 };
-use portcullis_core::Clock;
+use portcullis_core::{Clock, Sink};
 use tokio_util::sync::CancellationToken;
 
 use super::build;
@@ -33,6 +33,22 @@ impl Logs {
         let lines = Arc::new(lines);
         let tree = transparency.map(|wanted| tree(wanted, &lines, clock)).transpose()?;
         Ok(Self { lines, tree: tree.map(Arc::new) })
+    }
+
+    /// The lines, with a spare log behind them where one is configured.
+    pub(super) fn with_spare(
+        &self,
+        config: &Config,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Arc<dyn Sink>, Failure> {
+        let Some((file, longest)) = &config.audit.spare else { return Ok(self.lines.clone()) };
+        let options = JsonLinesOptions { path: file.clone(), ..build::log_options(config) };
+        let spare = JsonLines::open(options, clock.clone()).map_err(|e| {
+            Failure::new(Exit::Usage, e.to_string())
+                .remedy("name another file with `audit.danger_spare_file`")
+        })?;
+        let (first, place) = (self.lines.clone(), file.display().to_string());
+        Ok(Arc::new(WithSpare::new(first, Arc::new(spare), place, *longest, clock.clone())))
     }
 
     /// Writes what was accepted, signs the last checkpoint, and waits for that.

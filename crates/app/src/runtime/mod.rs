@@ -79,9 +79,10 @@ async fn run(mut deployment: Deployment, door: Door, printer: &Printer) -> Outco
     let logs = Logs::open(&deployment.config, &clock)?;
     let (telemetry, exporter) = telling(&deployment);
     let backlog = Backlog::default();
+    let lines = logs.with_spare(&deployment.config, &clock)?;
     let sink: Arc<dyn Sink> = match deployment.config.streams.iter().any(|it| it.refuse_behind.is_some()) {
-        true => Arc::new(Limited::new(logs.lines.clone(), backlog.clone())),
-        false => logs.lines.clone(),
+        true => Arc::new(Limited::new(lines, backlog.clone())),
+        false => lines,
     };
     let origin = logs.tree.as_ref().map(|tree| tree.origin().into());
     let recorder = recorder(&deployment, sink, (telemetry, origin), &clock)?;

@@ -25,6 +25,7 @@ pub(super) struct Caller {
     last_ms: u64,
     pub(super) tools: Names,
     pub(super) pace: Pace,
+    pub(super) hours: Hours,
 }
 
 /// Of a server.
@@ -71,6 +72,33 @@ impl Names {
         }
         self.known.insert(name.to_owned());
         after > 0 && self.used > after
+    }
+}
+
+/// Hours of the day, in UTC, at which there were calls.
+#[derive(Debug, Default)]
+pub(super) struct Hours {
+    /// A bit an hour.
+    known: u32,
+    /// The last day with a call.
+    day: u64,
+    /// Days with calls.
+    days: u32,
+}
+
+impl Hours {
+    /// One more call; says so when none ever came within an hour of this time of day, on `after` days before.
+    pub(super) fn call(&mut self, at_ms: u64, after: u32) -> Option<String> {
+        let (day, hour) = (at_ms / 86_400_000, at_ms / 3_600_000 % 24);
+        let around = [(hour + 23) % 24, hour, (hour + 1) % 24];
+        let usual = around.iter().any(|hour| self.known & (1 << hour) != 0);
+        let days = self.days;
+        self.known |= 1 << hour;
+        if day != self.day {
+            (self.day, self.days) = (day, days.saturating_add(1));
+        }
+        let off = after > 0 && days >= after && !usual;
+        off.then(|| format!("the first call at {hour}:00 UTC, after {days} days with calls at other hours"))
     }
 }
 

@@ -35,6 +35,8 @@ pub(super) struct Decided {
     peer: String,
     /// The kind of refusal; none where the call was allowed.
     pub(super) refused: Option<String>,
+    /// The control that refused.
+    pub(super) control: String,
 }
 
 impl Decided {
@@ -116,6 +118,8 @@ struct Verdict<'l> {
     verdict: Cow<'l, str>,
     #[serde(default)]
     kind: Cow<'l, str>,
+    #[serde(default)]
+    control: Option<Cow<'l, str>>,
 }
 
 /// Reads a decision, an outcome or a refused system call; none for anything else.
@@ -149,5 +153,6 @@ pub(super) fn read(line: &[u8]) -> Option<Line> {
         principal: members.caller.map(|it| (it.principal.kind.into_owned(), it.principal.id.into_owned())),
         peer: members.context.peer.map_or_else(|| "unknown".to_owned(), Cow::into_owned),
         refused: (verdict.verdict != "allow").then(|| verdict.kind.into_owned()),
+        control: text(verdict.control),
     }))
 }

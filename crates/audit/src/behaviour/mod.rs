@@ -32,6 +32,13 @@ const QUIET_MS: u64 = 600_000;
 /// Refusals on a server's way out that say nothing about the server: that a host is not found, or a log is full.
 const NOT_ITS_DOING: [&str; 3] = ["upstream-unavailable", "upstream-timeout", "record-unavailable"];
 
+/// Where clouds give out credentials to whoever asks from inside.
+const METADATA: [&str; 5] =
+    ["169.254.169.254", "169.254.170.2", "100.100.100.200", "[fd00:ec2::254]", "metadata.google.internal"];
+
+/// Of states and handles that clients keep (ST-01, ST-03).
+const SEALS: [&str; 2] = ["ST-01", "ST-03"];
+
 /// Something that a rule objects to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alert {
@@ -149,7 +156,12 @@ impl Behaviour {
         let found = match (&decided.refused, decided.egress) {
             (Some(kind), true) if NOT_ITS_DOING.contains(&kind.as_str()) => Vec::new(),
             (Some(_), true) => {
-                self.counted(&[Rule::EgressRefusals], &Subject::Server(decided.server.clone()), decided)
+                let is_metadata = METADATA.iter().any(|host| names(&decided.item, host));
+                let rules: &[Rule] = match is_metadata {
+                    true => &[Rule::MetadataService, Rule::EgressRefusals],
+                    false => &[Rule::EgressRefusals],
+                };
+                self.counted(rules, &Subject::Server(decided.server.clone()), decided)
             }
             (None, true) => self.went_out(decided),
             (Some(kind), false) => self.refused(kind, decided),
@@ -171,6 +183,7 @@ impl Behaviour {
             ("stopped" | "draining", _) => &[],
             ("header-mismatch", _) => &[Rule::HeaderMismatches, Rule::Refusals],
             ("unauthenticated", _) | (_, Subject::Peer(_)) => &[Rule::Unauthenticated],
+            _ if SEALS.contains(&decided.control.as_str()) => &[Rule::SealFailures, Rule::Refusals],
             _ => &[Rule::Refusals],
         };
         self.counted(rules, &subject, decided)
@@ -216,6 +229,9 @@ impl Behaviour {
         if let Some(detail) = caller.pace.call(decided.at_ms, thresholds.of(Rule::CallRate)) {
             found.push((Rule::CallRate, subject.clone(), detail));
         }
+        if let Some(detail) = caller.hours.call(decided.at_ms, thresholds.of(Rule::OffHours)) {
+            found.push((Rule::OffHours, subject.clone(), detail));
+        }
         if let Some(tool) = decided.tool() {
             if caller.tools.is_new(&tool, thresholds.of(Rule::NewTool)) {
                 found.push((Rule::NewTool, subject.clone(), format!("first call of `{tool}`")));
@@ -258,6 +274,13 @@ impl Behaviour {
         }
         alerts
     }
+}
+
+/// Whether a destination, as `host:port` or a URL, is at this host.
+fn names(destination: &str, host: &str) -> bool {
+    let authority = destination.split_once("://").map_or(destination, |(_, rest)| rest);
+    let authority = authority.split('/').next().unwrap_or(authority);
+    authority.strip_prefix(host).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
 }
 
 type Found = (Rule, Subject, String);

@@ -13,11 +13,13 @@ enum Step {
     Out(&'static str),
     NotOut(&'static str),
     Denied(u32),
+    NotOutTo(&'static str),
+    Unsealed,
     Result(u64),
     Withheld,
 }
 
-use Step::{Allow, Denied, Nobody, NotOut, Out, Refuse, Result, Withheld};
+use Step::{Allow, Denied, Nobody, NotOut, NotOutTo, Out, Refuse, Result, Unsealed, Withheld};
 
 const START_MS: u64 = 1_764_500_400_000;
 
@@ -55,6 +57,14 @@ fn lines(number: u64, at_ms: u64, step: &Step) -> Vec<Vec<u8>> {
         Denied(times) => {
             let detail = format!("{times} times `ptrace` by `/x, 900 times`: why");
             vec![json!({"type": "event", "event": "denied", "subject": "s", "detail": detail})]
+        }
+        NotOutTo(host) => {
+            let to = json!({"channel": "egress", "item_kind": "Destination", "item": host});
+            vec![decision(Value::Null, refuse("denied"), to)]
+        }
+        Unsealed => {
+            let verdict = json!({"verdict": "refuse", "kind": "invalid-params", "control": "ST-03"});
+            vec![decision(who("a"), verdict, tool("t"))]
         }
         Result(bytes) => vec![call(who("a")), ended("completed", *bytes)],
         Withheld => vec![call(who("a")), ended("withheld", 0)],
@@ -101,6 +111,22 @@ fn what_is_refused_often_is_told_once() {
         (vec![(2, Denied(10))], 1_000, vec![("denied-calls", s)]),
         (vec![(2, Denied(10))], 61_000, vec![]),
         (vec![(1, Denied(u32::MAX))], 1_000, vec![("denied-calls", s)]),
+        (vec![(2, Unsealed)], 60_000, vec![]),
+        (vec![(3, Unsealed)], 60_000, vec![("seal-failures", a)]),
+        (vec![(1, NotOutTo("169.254.169.254:80"))], 1_000, vec![("metadata-service", s)]),
+        (
+            vec![(1, NotOutTo("http://metadata.google.internal/computeMetadata/v1/"))],
+            1_000,
+            vec![("metadata-service", s)],
+        ),
+        (
+            vec![
+                (1, NotOutTo("169.254.169.254.example.com:80")),
+                (1, NotOutTo("x.metadata.google.internal:80")),
+            ],
+            1_000,
+            vec![],
+        ),
         (vec![(50, NotOut("upstream-unavailable"))], 1_000, vec![]),
         (vec![(50, NotOut("denied"))], 30_000, vec![]),
         (vec![(5, Withheld)], 60_000, vec![("withheld", s)]),
@@ -189,4 +215,21 @@ fn a_subject_can_be_stopped_unless_nobody_knows_it() {
     ] {
         assert_eq!(subject.stop().map(|stop| stop.to_string()).as_deref(), stop);
     }
+}
+
+#[test]
+fn hours_are_compared_with_those_of_the_days_before() {
+    const HOUR_MS: u64 = 3_600_000;
+    let at = |day: u64, hour: u64| day * 24 * HOUR_MS + hour * HOUR_MS;
+    let mut hours = habits::Hours::default();
+    for day in 1..=10 {
+        for hour in [8, 12, 23] {
+            assert_eq!(hours.call(at(day, hour), 10), None, "{day} {hour}");
+        }
+    }
+    for (hour, off) in [(9, false), (0, false), (3, true), (3, false), (4, false), (11, false), (16, true)] {
+        assert_eq!(hours.call(at(11, hour), 10).is_some(), off, "{hour}");
+    }
+    assert_eq!(hours.call(at(12, 19), 0), None, "switched off");
+    assert_eq!(habits::Hours::default().call(at(1, 3), 10), None, "nothing is known yet");
 }

@@ -30,6 +30,10 @@ pub(crate) enum Event {
     Refused,
     /// The file could not be written for a while and can be again.
     Resumed,
+    /// Records come from a log that cannot be written.
+    SpareBegins,
+    /// Records since this log could not be written are in another.
+    SpareEnds,
     /// Lines that should be in the transparency log are not there any more.
     Gap,
     /// Checkpoints are signed by other keys from here on.
@@ -46,6 +50,8 @@ impl Event {
             Self::Replaced => "log-replaced",
             Self::Refused => "log-refused",
             Self::Resumed => "log-resumed",
+            Self::SpareBegins => "log-spare-begins",
+            Self::SpareEnds => "log-spare-ends",
             Self::Gap => "log-gap",
             Self::KeysChanged => "log-keys-changed",
             Self::KeysRefused => "log-keys-refused",

@@ -28,6 +28,7 @@ mod journal;
 mod keys;
 pub(crate) mod lay;
 mod proofs;
+mod publish;
 mod reader;
 mod state;
 

@@ -13,7 +13,7 @@ use std::{
 use portcullis_testkit::{
     bed::Bed,
     fixture::http::{Framing, Listening},
-    gateway::{Gateway, Record, Setup, portcullis, wait_for_record},
+    gateway::{Disk, FakeClock, Gateway, Medium, Record, Setup, portcullis, read_records, wait_for_record},
     journal::{Journal, Writer},
 };
 use rustix::process::{Pid, Signal, kill_process};
@@ -285,4 +285,47 @@ async fn a_client_that_vanishes_from_its_pipes_leaves_nothing() {
     let mut child = pipe.vanish();
     all_gone(&below, SOON).await;
     child.wait().await.unwrap();
+}
+
+/// A log on a full disk refuses calls; with a spare log they go on, and each is on record there.
+#[tokio::test]
+async fn a_spare_log_takes_records_while_the_disk_is_full() {
+    let files = tempfile::tempdir().unwrap();
+    let clock = FakeClock::new(&Bed::load().unwrap(), files.path()).unwrap();
+    let disk = Disk::new(Medium::Memory, 4 << 20, &clock).unwrap();
+    let spare = files.path().join("spare.jsonl");
+    let audit = format!("danger_spare_file = {spare:?}");
+    let setup = Setup::new().stdio("odd", &odd(&[])).sections(FAST).audit(&audit).disk(&disk);
+    let gateway = setup.start().await.unwrap();
+    assert_eq!(call_odd(&gateway, "echo").await.code(), 0);
+    assert!(read_records(&spare).unwrap().is_empty());
+    disk.fill().unwrap();
+    for _ in 0..20 {
+        assert_eq!(call_odd(&gateway, "echo").await.code(), 0);
+    }
+    let spared = read_records(&spare).unwrap();
+    let allowed = spared.iter().filter(|it| it.allows("tools/call", "odd", "echo")).count();
+    assert!(spared[0].text("event") == "log-spare-begins" && allowed >= 19, "{allowed} of 20");
+    disk.free().unwrap();
+    let again = |it: &Record| it.text("event") == "log-spare-ends";
+    until_recorded(&gateway, again).await;
+    let (status, records) = gateway.stop().await.unwrap();
+    assert!(status.is_some_and(|status| status.success()), "{status:?}");
+    let danger =
+        |it: &&Record| it.text("event") == "danger" && it.text("detail").contains("danger_spare_file");
+    assert_eq!(records.iter().filter(danger).count(), 1);
+    let all: Vec<_> =
+        records.iter().chain(&spared).filter(|it| it.allows("tools/call", "odd", "echo")).collect();
+    let ids: BTreeSet<_> = all.iter().map(|it| it.text("id")).collect();
+    assert!(all.len() >= 21 && ids.len() == all.len(), "each call is on record once");
+}
+
+/// Calls until the log says so: it has to be written to find out that it can be.
+async fn until_recorded(gateway: &Gateway, is_it: impl Fn(&Record) -> bool) {
+    let calling = async {
+        while !gateway.records().unwrap().iter().any(&is_it) {
+            assert_eq!(call_odd(gateway, "echo").await.code(), 0);
+        }
+    };
+    tokio::time::timeout(SOON, calling).await.expect("the log works again");
 }

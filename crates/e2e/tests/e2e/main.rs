@@ -9,6 +9,7 @@
 //! | [`export`] | records as OCSF, checked against its public schema, and as CEF |
 //! | [`log`] | a log that the program wrote, read by two verifiers that agree about every way of tampering |
 //! | [`mixed`] | thousands of calls of every kind over kills, a full disk, a disk that is read-only and clocks that jump: records equal what servers received |
+//! | [`publish`] | a log in a directory and in an S3-compatible store, verified as others read it |
 //! | [`query`] | records are found and followed while they are written, and a call traced after a kill |
 //! | [`receipts`] | a client keeps what it needs to find its calls in the log, and nobody else gives that or takes it |
 //! | [`replay`] | what a gateway decided, put to other policies: nothing changes, something does, nothing is guessed |
@@ -58,6 +59,7 @@ mod mixed;
 mod odd;
 mod pipe;
 mod processes;
+mod publish;
 mod query;
 mod raw;
 mod receipts;

@@ -7,6 +7,7 @@ mod evidence;
 mod export;
 mod key;
 mod proof;
+mod publish;
 mod query;
 pub(super) mod records;
 pub(super) mod selection;
@@ -41,6 +42,7 @@ enum Command {
     Proof(proof::Args),
     CheckProof(proof::CheckArgs),
     Consistency(consistency::Args),
+    Publish(publish::Args),
     Witness(witness::Args),
     Key(key::Args),
 }
@@ -57,6 +59,7 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Outcome {
         Command::Proof(args) => proof::run(&args, printer),
         Command::CheckProof(args) => proof::check(&args, printer),
         Command::Consistency(args) => consistency::run(&args, printer),
+        Command::Publish(args) => publish::run(&args, printer),
         Command::Witness(args) => witness::run(&args, printer),
         Command::Key(args) => key::run(args, printer),
     }
