@@ -4,7 +4,8 @@ use std::{path::Path, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
 use hyper_util::{
     client::legacy::{self, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
@@ -26,6 +27,13 @@ pub(crate) fn client(tls: bool, ca_file: Option<&Path>, http2_only: bool) -> Res
         .pool_timer(TokioTimer::new())
         .http2_only(http2_only)
         .build(connector))
+}
+
+/// The whole of a body of at most `limit` bytes.
+#[allow(clippy::disallowed_methods, reason = "the body is limited")]
+pub(crate) async fn whole(body: Incoming, limit: usize) -> Result<Bytes, String> {
+    let collected = Limited::new(body, limit).collect().await;
+    collected.map(|body| body.to_bytes()).map_err(|error| root_cause(&*error))
 }
 
 /// Configured headers, which may be credentials.

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, Uri};
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::Full;
 use portcullis_audit::{
     EventKind, Recorder, TransparencyLog,
     note::{Checkpoint, Note},
@@ -136,8 +136,7 @@ impl Submitter {
         let asking = async {
             let response = self.client.request(request).await.map_err(|error| root_cause(&error))?;
             let status = response.status();
-            let body = Limited::new(response.into_body(), ANSWER_BYTES).collect().await;
-            let body = body.map_err(|error| root_cause(&*error))?.to_bytes();
+            let body = post::whole(response.into_body(), ANSWER_BYTES).await?;
             Ok((status, String::from_utf8_lossy(&body).into_owned()))
         };
         timeout(PATIENCE, asking)

@@ -4,7 +4,7 @@ use std::{convert::Infallible, net::SocketAddr, path::Path, sync::Arc, time::Dur
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use portcullis_audit::{
@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     exit::{Exit, Failure, Outcome},
+    post::whole,
     printer::Printer,
     runtime::{runtime, stop_on_signal},
 };
@@ -108,11 +109,10 @@ async fn answer(
         response.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static("POST"));
         return response;
     }
-    let body = Limited::new(request.into_body(), MAX_SUBMISSION).collect();
+    let body = whole(request.into_body(), MAX_SUBMISSION);
     let Ok(Ok(body)) = tokio::time::timeout(PATIENCE, body).await else {
         return text(StatusCode::BAD_REQUEST, "the body is too long or did not arrive\n".to_owned());
     };
-    let body = body.to_bytes();
     // It waits for a disk.
     let looked =
         tokio::task::spawn_blocking(move || witnesses.add(&body, SystemClock.now_ms() / 1_000)).await;
