@@ -119,7 +119,7 @@ mod tests {
     #[tokio::test]
     async fn the_spare_takes_what_the_log_refuses_for_a_while() {
         let (first, spare) = (Arc::new(MemorySink::new()), Arc::new(MemorySink::new()));
-        let clock = Arc::new(FakeClock::new(1_795_342_500_042));
+        let clock = Arc::new(FakeClock::at(1_795_342_500_042));
         for (longest, kept) in [(Duration::from_secs(600), true), (Duration::ZERO, false)] {
             let log =
                 WithSpare::new(first.clone(), spare.clone(), "spare.jsonl".into(), longest, clock.clone());
