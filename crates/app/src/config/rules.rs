@@ -4,6 +4,7 @@ use std::{
     cell::RefCell,
     collections::BTreeMap,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use portcullis_core::{Digest, ServerName};
