@@ -5,7 +5,7 @@
 // proves itself with a key (`private_key_jwt`) and may exchange tokens (RFC 8693), which oidc-provider lets be added. With
 // OPAQUE_TOKENS access tokens say nothing: the gateway has to ask (RFC 7662), and they can be taken back (RFC 7009).
 // Clients can register themselves (RFC 7591) and send people, who log in with any name and agree; refresh tokens work
-// once. TOKEN_SECONDS is how long access tokens live.
+// once. TOKEN_SECONDS is how long access tokens live, LOGIN_REDIRECT where the client `portal` sends people back to.
 
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
@@ -31,6 +31,11 @@ const client = (client_id, client_secret) => ({
 const gateway = process.env.GATEWAY_JWKS && {
   client_id: 'gateway', token_endpoint_auth_method: 'private_key_jwt', jwks: JSON.parse(process.env.GATEWAY_JWKS),
   grant_types: ['client_credentials', EXCHANGE], redirect_uris: [], response_types: [],
+};
+
+const portal = process.env.LOGIN_REDIRECT && {
+  client_id: 'portal', client_secret: 'portal-secret', grant_types: ['authorization_code'], response_types: ['code'],
+  redirect_uris: [process.env.LOGIN_REDIRECT],
 };
 
 function resourceServer(_context, resource) {
@@ -70,7 +75,7 @@ server.listen(0, '127.0.0.1', () => {
   const provider = new Provider(issuer, {
     jwks: { keys: [key] },
     clientDefaults: { id_token_signed_response_alg: 'ES256' },
-    clients: [client('agent', 'agent-secret'), client('other', 'other-secret'), ...(gateway ? [gateway] : [])],
+    clients: [client('agent', 'agent-secret'), client('other', 'other-secret'), ...(gateway ? [gateway] : []), ...(portal ? [portal] : [])],
     scopes: SCOPES.split(' '),
     ttl: { ClientCredentials: TOKEN_SECONDS, AccessToken: TOKEN_SECONDS },
     issueRefreshToken: async (_context, client) => client.grantTypeAllowed('refresh_token'),

@@ -9,7 +9,7 @@ use std::{cell::OnceCell, net::SocketAddr, sync::Arc};
 use portcullis_audit::stream::Receiver;
 use portcullis_core::{Digest, Secret, ServerName};
 use portcullis_gateway::{upstream::ClientCertificate, views::View};
-use portcullis_identity::{AuthConfig, Revocations};
+use portcullis_identity::{AuthConfig, Revocations, SignInConfig};
 use portcullis_inspect::data::{Canaries, SHORTEST_CANARY};
 use portcullis_policy::{PolicyFault, PolicySet};
 
@@ -34,6 +34,8 @@ pub(crate) struct Deployment {
     pub(crate) policies: PolicySet,
     pub(crate) certificate: Option<Arc<Certificate>>,
     pub(crate) auth: AuthConfig,
+    /// How people at a browser are known, by the names of their issuers.
+    pub(crate) sign_ins: Vec<(String, SignInConfig)>,
     pub(crate) revoked: Revocations,
     pub(crate) servers: Vec<Upstream>,
     /// Words that nobody has a reason to send.
@@ -132,6 +134,7 @@ impl Deployment {
                 policies,
                 certificate: rest.certificate,
                 auth: rest.auth,
+                sign_ins: rest.sign_ins,
                 revoked: rest.revoked,
                 servers: rest.servers,
                 canaries: rest.canaries,
@@ -143,16 +146,19 @@ impl Deployment {
         }
     }
 
+    /// The origin that is configured, where one is.
+    pub(crate) fn public_origin(&self) -> Option<String> {
+        self.config.gateway.public_url.as_ref().map(origin_of)
+    }
+
     /// Scheme, host and port under which clients reach a gateway that listens on `address`, as tokens name them
     /// (RFC 3986 section 6.2.2).
     pub(crate) fn origin(&self, address: SocketAddr) -> String {
         let scheme = if self.certificate.is_some() { "https" } else { "http" };
-        let given = self.config.gateway.public_url.as_ref().map(HttpUrl::uri);
-        let (scheme, host) = given.map_or((scheme, address.to_string()), |url| {
-            (url.scheme_str().unwrap_or(scheme), url.authority().map(|it| it.to_string()).unwrap_or_default())
-        });
-        let usual_port = if scheme == "https" { ":443" } else { ":80" };
-        format!("{scheme}://{}", host.strip_suffix(usual_port).unwrap_or(&host).to_ascii_lowercase())
+        self.public_origin().unwrap_or_else(|| {
+            let (host, usual_port) = (address.to_string(), if scheme == "https" { ":443" } else { ":80" });
+            format!("{scheme}://{}", host.strip_suffix(usual_port).unwrap_or(&host))
+        })
     }
 
     /// Values of the `Host` header that name this gateway, without ports.
@@ -174,10 +180,19 @@ impl Deployment {
     }
 }
 
+/// Scheme, host and port of a URL, as tokens name them (RFC 3986 section 6.2.2).
+fn origin_of(url: &HttpUrl) -> String {
+    let (scheme, host) = (url.uri().scheme_str().unwrap_or("https"), url.uri().authority());
+    let usual_port = if scheme == "https" { ":443" } else { ":80" };
+    let host = host.map(|it| it.to_string()).unwrap_or_default();
+    format!("{scheme}://{}", host.strip_suffix(usual_port).unwrap_or(&host).to_ascii_lowercase())
+}
+
 /// What besides the policies was fetched.
 struct Rest {
     certificate: Option<Arc<Certificate>>,
     auth: AuthConfig,
+    sign_ins: Vec<(String, SignInConfig)>,
     revoked: Revocations,
     servers: Vec<Upstream>,
     canaries: Canaries,
@@ -251,6 +266,7 @@ impl<'c> Needs<'c> {
         Rest {
             certificate,
             auth: auth::fetch(self.config, &mut self.report),
+            sign_ins: auth::sign_ins(self.config, &mut self.report),
             revoked: auth::revoked(self.config, &mut self.report),
             servers,
             canaries: self.canaries(),

@@ -37,6 +37,8 @@ pub enum EventKind {
     DefinitionHeld,
     /// A person approved one call that policy would not have permitted otherwise (control AZ-08).
     Approved,
+    /// A caller agreed to being connected to a server, or did not (control AZ-07).
+    Consent,
     /// A definition is trusted from now on, or again.
     DefinitionTrusted,
     /// Something works with less than it should have.
@@ -77,6 +79,7 @@ impl EventKind {
             Self::CatalogueChanged => "catalogue-changed",
             Self::Content => "content",
             Self::Approved => "approved",
+            Self::Consent => "consent",
             Self::DefinitionHeld => "definition-held",
             Self::DefinitionTrusted => "definition-trusted",
             Self::Degraded => "degraded",

@@ -202,6 +202,8 @@ pub enum UpstreamError {
         scopes: Option<Arc<str>>,
         /// What the caller can do about it, when it is the caller's to do.
         remedy: Option<Arc<str>>,
+        /// The page that the caller has to open for it, when there is one.
+        page: Option<Arc<str>>,
     },
     /// Too many requests are waiting for this server.
     #[error("too many requests are waiting for this server")]

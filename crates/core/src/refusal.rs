@@ -14,6 +14,8 @@ pub enum RefusalKind {
     Unauthenticated,
     /// Policy says no, or could not be evaluated.
     Denied,
+    /// The caller has to agree first, on a page that the refusal names.
+    Consent,
     /// `Origin` is not on the allow-list.
     BadOrigin,
     /// `Host` does not name this gateway.

@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 use portcullis_core::{
-    Challenge, ControlId, Link, Outbound, Refusal, RefusalKind, ServerName, UpstreamError,
+    Challenge, ControlId, Digest, Link, Outbound, Refusal, RefusalKind, ServerName, UpstreamError,
     wire::{
         Document, Era, Limits, Message, Patch, Request, RequestId, Version, decode_one, header, message, meta,
     },
@@ -164,6 +164,9 @@ pub fn refusal(server: &ServerName, error: &UpstreamError) -> Refusal {
         UpstreamError::NoCredential { scopes: Some(_), .. } => {
             (RefusalKind::Denied, "needs scopes that your access token does not grant")
         }
+        UpstreamError::NoCredential { page: Some(_), .. } => {
+            (RefusalKind::Consent, "needs you to agree that it is called for you")
+        }
         UpstreamError::NoCredential { remedy: Some(_), .. } => {
             (RefusalKind::Denied, "needs you to agree that it is called for you")
         }
@@ -184,9 +187,20 @@ pub fn refusal(server: &ServerName, error: &UpstreamError) -> Refusal {
         UpstreamError::NoCredential { scopes: Some(scopes), .. } => {
             refusal.by(ControlId::Az05).challenging(Challenge::Scopes(scopes.clone()))
         }
+        UpstreamError::NoCredential { page: Some(page), .. } => {
+            refusal.by(ControlId::Az07).data(elicitation(server, page))
+        }
         UpstreamError::NoCredential { .. } => refusal.by(ControlId::Az07),
         _ => refusal,
     }
+}
+
+/// `data` that names the page for programs. The id is that of the ticket in the page's address, which is sealed.
+fn elicitation(server: &ServerName, page: &str) -> Bytes {
+    let id = Digest::of(page.as_bytes()).to_string();
+    let message = format!("Agree that server `{server}` is called for you");
+    let asked = serde_json::json!({ "mode": "url", "elicitationId": id, "url": page, "message": message });
+    serde_json::json!({ "elicitations": [asked] }).to_string().into()
 }
 
 fn internal(what: &str) -> Refusal {

@@ -23,7 +23,7 @@ pub const fn wire(kind: RefusalKind) -> Wire {
     use RefusalKind as K;
     let (http, code) = match kind {
         K::Unauthenticated => (401, code::POLICY_DENIED),
-        K::Denied | K::Stopped => (403, code::POLICY_DENIED),
+        K::Denied | K::Stopped | K::Consent => (403, code::POLICY_DENIED),
         K::BadOrigin | K::BadHost => (403, code::POLICY_DENIED),
         K::Malformed => (400, code::PARSE_ERROR),
         K::InvalidRequest => (400, code::INVALID_REQUEST),
@@ -82,6 +82,7 @@ fn wire_for(kind: RefusalKind, reader: Reader<'_>) -> Wire {
         RefusalKind::UnknownMethod
             | RefusalKind::Denied
             | RefusalKind::Stopped
+            | RefusalKind::Consent
             | RefusalKind::InvalidParams
             | RefusalKind::SchemaMismatch
     );
@@ -89,6 +90,10 @@ fn wire_for(kind: RefusalKind, reader: Reader<'_>) -> Wire {
     // the JSON-RPC error that explains the refusal.
     if reader.in_session && legacy && said_in_body {
         wire.http = 200;
+    }
+    // What makes a client of this version open a page (2025-11-25 client/elicitation, "URL Mode Elicitation Required").
+    if kind == RefusalKind::Consent && reader.version == Some(Version::V2025_11_25) {
+        wire = Wire { http: 200, code: code::URL_ELICITATION_REQUIRED };
     }
     if legacy && kind == RefusalKind::ResourceNotFound {
         wire.code = code::RESOURCE_NOT_FOUND;
@@ -124,5 +129,27 @@ pub fn status_of_error(error_code: i64) -> u16 {
         | code::UNSUPPORTED_PROTOCOL_VERSION => 400,
         code::METHOD_NOT_FOUND => 404,
         _ => 200,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "test code")]
+    use super::*;
+
+    #[test]
+    fn a_page_to_open_is_named_in_the_way_of_each_version() {
+        let data = r#"{"elicitations":[{"mode":"url","url":"https://gw.test/connect/notes"}]}"#;
+        let consent = Refusal::new(RefusalKind::Consent, "agree first").data(data);
+        for (version, http, code) in [
+            (Version::V2025_06_18, 200, code::POLICY_DENIED),
+            (Version::V2025_11_25, 200, code::URL_ELICITATION_REQUIRED),
+            (Version::V2026_07_28, 403, code::POLICY_DENIED),
+        ] {
+            let answered = refusal(&consent, Reader { version: Some(version), in_session: true, id: None });
+            let body: serde_json::Value = serde_json::from_slice(&answered.body).unwrap();
+            assert_eq!((answered.status, &body["error"]["code"]), (http, &code.into()), "{version}");
+            assert_eq!(body["error"]["data"]["elicitations"][0]["mode"], "url");
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use portcullis_core::{Approvals, ControlRun, Digest, Pins, ServerName, Upstream, wire::Version};
-use portcullis_identity::Authenticator;
+use portcullis_identity::{Authenticator, ConsentPages};
 use portcullis_inspect::Inspector;
 use portcullis_policy::Authoriser;
 
@@ -123,6 +123,8 @@ pub struct Stated {
 pub struct Snapshot {
     /// Step 3.
     pub authenticator: Authenticator,
+    /// Pages on which callers agree to being connected to servers, where there are such servers.
+    pub consent: Option<Arc<ConsentPages>>,
     /// Step 5.
     pub authoriser: Authoriser,
     /// Steps 6 and 9.

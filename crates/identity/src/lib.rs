@@ -20,6 +20,7 @@ mod authenticated;
 mod authenticator;
 mod bearer;
 mod connect;
+mod consent;
 mod dpop;
 mod fetch;
 mod head;
@@ -32,8 +33,10 @@ mod revocation;
 pub use authenticated::Authenticated;
 pub use authenticator::{AuthConfig, Authenticator};
 pub use connect::{
-    ConnectConfig, ConnectFault, Connection, ConnectionStore, Connector, PendingConnection, Place, StoreFault,
+    ConnectConfig, ConnectFault, Connection, ConnectionStore, Connector, PendingConnection, Place, Remedy,
+    StoreFault,
 };
+pub use consent::{CONSENT_PATH, ConsentPages, SignInConfig, Visit};
 pub use dpop::ProofFault;
 pub use fetch::{Fetch, FetchFault, Fetched, HttpFetch};
 pub use head::Head;

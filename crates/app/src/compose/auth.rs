@@ -3,7 +3,8 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use portcullis_identity::{
-    AuthConfig, HttpFetch, Introspection, Issuer, KeySet, KeySource, OauthClient, OauthConfig, Revocations,
+    AuthConfig, ClientAuthentication, HttpFetch, Introspection, Issuer, KeySet, KeySource, OauthClient,
+    OauthConfig, Revocations, SignInConfig,
 };
 
 use super::credential::Proof;
@@ -25,6 +26,35 @@ pub(super) fn fetch(config: &Config, report: &mut Report) -> AuthConfig {
             keep_tokens: config.credentials.iter().any(config::Credential::is_of_callers_token),
         }),
     }
+}
+
+/// How people at a browser are known, by the names of their issuers.
+pub(super) fn sign_ins(config: &Config, report: &mut Report) -> Vec<(String, SignInConfig)> {
+    let Auth::Oauth(oauth) = &config.auth else { return Vec::new() };
+    let mut made = Vec::new();
+    for issuer in &oauth.issuers {
+        let Some((client_id, secret)) = &issuer.login else { continue };
+        let table = format!("issuer.{}", issuer.name);
+        let fetch = HttpFetch::new(issuer.ca_file.as_deref()).map_err(|what| {
+            let remedy = "name a PEM file with certificates";
+            report.push(config.problem(&format!("{table}.ca_file"), Severity::Error, what, remedy));
+        });
+        let mut secrets = Vec::new();
+        let mut proof = Proof { config, report, table: &table, secrets: &mut secrets };
+        let secret = secret.as_ref().map(|secret| proof.secret("login_client_secret", secret));
+        let (Ok(fetch), Some(authentication)) = (fetch, secret.map_or(Some(None), |it| it.map(Some))) else {
+            continue;
+        };
+        let sign_in = SignInConfig {
+            fetch: Arc::new(fetch),
+            issuer: issuer.url.as_str().into(),
+            client_id: client_id.as_str().into(),
+            authentication: authentication.map(ClientAuthentication::Secret),
+            scopes: oauth.required_scopes.iter().map(|scope| scope.as_str().into()).collect(),
+        };
+        made.push((issuer.name.to_string(), sign_in));
+    }
+    made
 }
 
 /// What was taken back. A list that cannot be read is no empty one.

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use portcullis_core::{Digest, Secret, ServerName};
 use portcullis_identity::{
-    ClientAuthentication, ConnectConfig, CredentialConfig, HttpFetch, IssuedConfig, OauthClient, StoredConfig,
+    ClientAuthentication, ConnectConfig, CredentialConfig, HttpFetch, IssuedConfig, OauthClient, Remedy,
+    StoredConfig,
 };
 
 use crate::config::{
-    Config, Parameter, Remote, Report, Severity,
+    Auth, Config, Parameter, Remote, Report, Severity,
     credential::{ClientProof, Consented, Credential, Issued, Way},
     read_private,
 };
@@ -109,7 +110,14 @@ impl Needs<'_> {
             document: consented.document.as_deref().map(Into::into),
             registers: consented.registers,
             scopes: consented.scopes.iter().map(|scope| scope.as_str().into()).collect(),
-            remedy: format!("connect with `portcullis login {server}`, then send it again").into(),
+            remedy: match (&self.config.auth, &self.config.gateway.public_url) {
+                (Auth::Oauth(_), Some(public)) => {
+                    Remedy::Page { origin: super::origin_of(public).into(), server: server.as_str().into() }
+                }
+                _ => Remedy::Command(
+                    format!("connect with `portcullis login {server}`, then send it again").into(),
+                ),
+            },
             store: Arc::new(ConnectionFiles::of(self.config)),
         })
     }

@@ -80,10 +80,21 @@ fn credentials(walk: &mut Walk<'_>, draft: &Draft) {
                     "set `auth.mode = \"oauth\"`, or use a credential with another mode",
                 )
             }
+            Some(known) if known.is_agreed_to() && !can_agree(draft) => (
+                "callers with access tokens have no page on which they could agree".to_owned(),
+                "set `gateway.public_url`, and `login_client_id` of the issuer",
+            ),
             Some(_) => continue,
         };
         walk.conflict(&field, Severity::Error, what, remedy);
     }
+}
+
+/// Whether callers can agree to being connected: where access tokens tell who calls, that takes pages.
+fn can_agree(draft: &Draft) -> bool {
+    let Some(Auth::Oauth(oauth)) = &draft.auth else { return true };
+    let public = draft.gateway.as_ref().is_none_or(|gateway| gateway.public_url.is_some());
+    public && oauth.issuers.iter().any(|issuer| issuer.login.is_some())
 }
 
 fn bind(walk: &mut Walk<'_>, gateway: &Gateway, tls: bool, auth: &Auth) {

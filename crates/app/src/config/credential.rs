@@ -219,6 +219,11 @@ impl Credential {
         matches!(self.way, Way::Exchange { .. })
     }
 
+    /// Whether callers agree to it.
+    pub(crate) fn is_agreed_to(&self) -> bool {
+        matches!(self.way, Way::AuthorizationCode(_))
+    }
+
     /// The files it depends on.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
         let secret = match &self.way {

@@ -56,6 +56,11 @@ settings! {
         Live introspection_client_key: Option<PathBuf> = Maybe(FilePath);
         /// How long an answer is believed. No longer does a token work after the issuer has taken it back.
         Live introspection_seconds: Duration = Seconds { least: 1, most: 300 }, default "30";
+        /// Lets people log in at a browser as this client, to agree to being connected to servers whose credential has
+        /// `mode = "authorization-code"`. Its redirect URI is `gateway.public_url` with `/connect/signed-in`.
+        Live login_client_id: Option<String> = Maybe(PRINCIPAL);
+        /// Secret of that client; without it, it is a public one.
+        Live login_client_secret: Option<Parameter> = Maybe(Hidden);
         /// Algorithms it may sign with.
         Live algorithms: Vec<Algorithm> = List(ALGORITHM), default r#"["ES256", "ES384", "EdDSA", "PS256", "RS256"]"#;
         /// Clients whose tokens are accepted, by `client_id`; empty for all.
@@ -111,6 +116,10 @@ pub struct Issuer {
     pub keys: Keys,
     /// How it is asked about tokens that are no JWT.
     pub introspection: Option<Introspection>,
+    /// The client as which people log in at a browser, and its secret.
+    pub login: Option<(String, Option<Parameter>)>,
+    /// Certificate authorities besides the system's.
+    pub ca_file: Option<PathBuf>,
     /// Algorithms it may sign with.
     pub algorithms: Vec<Algorithm>,
     /// Clients whose tokens are accepted; empty for all.
@@ -196,12 +205,24 @@ fn read_one(walk: &mut Walk<'_>, entry: &Entry) -> Option<Issuer> {
         return None;
     }
     let keys = keys(walk, &table, &section);
+    let login = match (section.login_client_id.clone(), section.login_client_secret.clone()) {
+        (Some(id), secret) => Some((id, secret)),
+        (None, None) => None,
+        (None, Some(_)) => {
+            let what = "this has a meaning only together with `login_client_id`";
+            let setting = format!("{field}.login_client_secret");
+            walk.conflict(&setting, Severity::Error, what, "add it, or remove this");
+            return None;
+        }
+    };
     let introspection = introspection(walk, &field, &section)?;
     Some(Issuer {
         name: name.ok()?,
         url: section.url,
         keys,
         introspection,
+        login,
+        ca_file: section.ca_file,
         algorithms: section.algorithms,
         clients: section.clients,
         tenant: section.tenant,
@@ -260,7 +281,9 @@ fn keys(walk: &mut Walk<'_>, table: &Table<'_>, section: &IssuerSection) -> Keys
             grace: section.keys_grace_seconds,
         };
     };
-    let unused = ["ca_file"].into_iter().filter(|_| section.introspection_client_id.is_none());
+    let unused = ["ca_file"]
+        .into_iter()
+        .filter(|_| section.introspection_client_id.is_none() && section.login_client_id.is_none());
     for entry in FETCHED.iter().copied().chain(unused).filter_map(|name| table.entry(name)) {
         let what = "this has a meaning only for keys that are fetched";
         walk.fault(

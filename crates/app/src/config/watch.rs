@@ -133,6 +133,8 @@ impl Config {
         files.extend(self.tls.iter().flat_map(|tls| [tls.cert.clone(), tls.key.clone()]));
         files.push(self.revocations.clone());
         if let Auth::Oauth(oauth) = &self.auth {
+            let logins = oauth.issuers.iter().filter_map(|issuer| issuer.login.as_ref());
+            files.extend(logins.filter_map(|(_, secret)| secret.as_ref()?.file().cloned()));
             let asked = oauth.issuers.iter().filter_map(|issuer| issuer.introspection.as_ref());
             files.extend(asked.flat_map(|asked| asked.ca_file.iter().chain(asked.proof.file()).cloned()));
             files.extend(oauth.issuers.iter().filter_map(|issuer| match &issuer.keys {

@@ -12,7 +12,7 @@ use portcullis_gateway::{
     outbound::Timing,
     upstream::{Endpoint, HttpMode, Observer, Program, Server as UpstreamServer, ServerConfig, Transport},
 };
-use portcullis_identity::{Authenticator, Credential};
+use portcullis_identity::{Authenticator, Connector, ConsentPages, Credential, CredentialConfig};
 use portcullis_inspect::{Inspector, InspectorOptions, MessageLimits, Misfits, Undeclared, data::TokenKey};
 use portcullis_policy::{Authoriser, Options};
 
@@ -67,6 +67,7 @@ impl Builder {
             servers.insert(configured.name.clone(), self.server(configured, config, &own, previous)?);
         }
         Ok(Snapshot {
+            consent: consent(deployment, &self.clock),
             authenticator: Authenticator::new(&deployment.auth).without(deployment.revoked.clone()),
             authoriser: Authoriser::new(deployment.policies.clone(), Options::default())
                 .map_err(|e| e.to_string())?,
@@ -123,6 +124,21 @@ impl Builder {
             ..server
         }))
     }
+}
+
+/// Pages for the servers that ask their users, where callers have access tokens.
+fn consent(deployment: &Deployment, clock: &Arc<dyn Clock>) -> Option<Arc<ConsentPages>> {
+    let connectors = deployment.servers.iter().filter_map(|server| match &server.reach {
+        Fetched::Url { credential: Some(credential), .. } => match &credential.config {
+            CredentialConfig::AuthorizationCode(connect) => {
+                Some((server.name.to_string(), Arc::new(Connector::new(connect, clock.clone()))))
+            }
+            _ => None,
+        },
+        _ => None,
+    });
+    let origin = deployment.public_origin().filter(|_| !deployment.sign_ins.is_empty())?;
+    Some(Arc::new(ConsentPages::new(&origin, connectors, &deployment.sign_ins, clock.clone())))
 }
 
 fn inspector_options(deployment: &Deployment) -> InspectorOptions {

@@ -29,6 +29,8 @@ const COMMANDS: &[&str] = &[
     "stop",
     "resume",
     "revoke",
+    "login",
+    "logout",
     "completions",
     "man",
     "version",

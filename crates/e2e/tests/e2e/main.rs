@@ -48,6 +48,7 @@ mod bad_stdio;
 mod behaviour;
 mod canaries;
 mod clients;
+mod consent;
 mod death;
 mod egress;
 mod export;

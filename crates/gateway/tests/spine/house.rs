@@ -143,6 +143,7 @@ fn snapshot(plan: &Plan, servers: Vec<Arc<Server>>, number: u64) -> Snapshot {
     let policies =
         PolicySet::load(&[("test.cedar", &plan.policy)]).unwrap_or_else(|e| panic!("policy: {e:?}"));
     Snapshot {
+        consent: None,
         authenticator: Authenticator::new(&AuthConfig::LoopbackUser),
         authoriser: Authoriser::new(policies, Options::default()).unwrap(),
         inspector: Inspector::new(plan.inspection.clone()).unwrap(),

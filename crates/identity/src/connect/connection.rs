@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::StoreFault;
 
 /// The name of somebody's connections. The user of this machine is one person, however the gateway is reached.
-pub(super) fn owner(principal: &Principal) -> String {
+pub(crate) fn owner(principal: &Principal) -> String {
     match principal.kind {
         PrincipalKind::LocalUser => "local-user".to_owned(),
         _ => principal.to_string(),

@@ -13,7 +13,7 @@ use super::{
     discovery::{self, AuthorizationServer, Paths},
     registration, token,
 };
-use crate::{ClientAuthentication, CredentialFault, HttpFetch};
+use crate::{CONSENT_PATH, ClientAuthentication, CredentialFault, HttpFetch, consent::Ticket};
 
 /// How long before its end a token is no longer shown, in milliseconds.
 const MARGIN_MS: u64 = 15_000;
@@ -49,10 +49,24 @@ pub struct ConnectConfig {
     pub registers: bool,
     /// The scopes that may be asked for; empty for whatever the server wants.
     pub scopes: Vec<Arc<str>>,
-    /// What people do to be connected, for messages.
-    pub remedy: Arc<str>,
+    /// What people do to be connected.
+    pub remedy: Remedy,
     /// What is kept, and where.
     pub store: Arc<dyn ConnectionStore>,
+}
+
+/// What somebody does to be connected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// Runs a command on this machine; in words.
+    Command(Arc<str>),
+    /// Opens a page of this gateway's, where callers have access tokens.
+    Page {
+        /// Scheme, host and port of the gateway.
+        origin: Arc<str>,
+        /// The server, by its name.
+        server: Arc<str>,
+    },
 }
 
 impl ConnectConfig {
@@ -233,17 +247,48 @@ impl Connector {
         Ok(scopes)
     }
 
+    /// Lets a client use the connection that somebody has, as long as that needs nothing new; says whether it may now.
+    ///
+    /// # Errors
+    /// [`ConnectFault::Store`].
+    pub async fn allow(&self, principal: &Principal, client: &str) -> Result<bool, ConnectFault> {
+        let owner = owner(principal);
+        let key = self.key(&owner);
+        let _turn = self.config.store.lock(&key).await?;
+        let Some(mut connection) = self.load(&owner)? else { return Ok(false) };
+        let is_good =
+            connection.lacking.is_empty() && (connection.is_renewable() || self.is_fresh(&connection));
+        let is_new = !connection.clients.iter().any(|it| it == client);
+        if !is_good || !is_new {
+            return Ok(false);
+        }
+        connection.clients.push(client.to_owned());
+        self.config.store.save(&key, &connection::write(&connection)?)?;
+        Ok(true)
+    }
+
+    /// Where the server is.
+    pub(crate) fn host(&self) -> String {
+        self.config.server.host().unwrap_or_default().to_owned()
+    }
+
     /// Takes the answer to what was asked, in the query of the page that the person was sent to.
     ///
     /// # Errors
     /// [`ConnectFault`]; nothing is kept then.
-    pub async fn finish(&self, pending: &PendingConnection, query: &str) -> Result<Connection, ConnectFault> {
+    pub async fn finish(
+        &self,
+        pending: &PendingConnection,
+        query: &str,
+        client: Option<&str>,
+    ) -> Result<Connection, ConnectFault> {
         let code = pending.code(query)?;
         let now_ms = self.clock.now_ms();
         let issued = token::redeem(&self.config, pending, &code, now_ms).await?;
         let key = self.key(&pending.owner);
         let _turn = self.config.store.lock(&key).await?;
-        let clients = self.load(&pending.owner)?.map(|before| before.clients).unwrap_or_default();
+        let mut clients = self.load(&pending.owner)?.map(|before| before.clients).unwrap_or_default();
+        clients.extend(client.filter(|client| !clients.iter().any(|it| it == client)).map(str::to_owned));
         let connection = Connection {
             server: self.config.server.to_string(),
             owner: pending.owner.clone(),
@@ -317,30 +362,50 @@ impl Connector {
         Ok(Some(connection).filter(|_| own && trusted))
     }
 
-    fn not_connected(&self, why: &'static str) -> CredentialFault {
-        CredentialFault::NotConnected { why, remedy: Arc::clone(&self.config.remedy) }
+    fn not_connected(&self, why: &'static str, on_behalf: &OnBehalf) -> CredentialFault {
+        let (remedy, url) = match (&self.config.remedy, client_of(on_behalf)) {
+            (Remedy::Page { origin, server }, Some(client)) => {
+                let ticket = Ticket::new(&owner(&on_behalf.principal), &client, server, self.clock.now_ms());
+                let Some(ticket) = ticket.sealed() else {
+                    return CredentialFault::Request("the system has no randomness");
+                };
+                let url: Arc<str> = format!("{origin}{CONSENT_PATH}{server}?ticket={ticket}").into();
+                (format!("connect at {url} in a browser, then send it again").into(), Some(url))
+            }
+            (Remedy::Page { .. }, None) => return CredentialFault::NoSubject,
+            (Remedy::Command(words), _) => (words.clone(), None),
+        };
+        CredentialFault::NotConnected { why, remedy, url }
     }
 
     /// What the server is shown on this behalf.
     pub(crate) async fn token(&self, on_behalf: &OnBehalf) -> Result<Current, CredentialFault> {
         let owner = owner(&on_behalf.principal);
-        let connection = self.usable(&owner)?;
+        let connection = self.usable(&owner, on_behalf)?;
         if self.is_fresh(&connection) {
             return Ok(Current { token: connection.access_token.0, is_kept: true });
         }
         let key = self.key(&owner);
         let _turn = self.config.store.lock(&key).await.map_err(unkept)?;
         // Somebody else may have had a new one meanwhile, and the old one works once.
-        let connection = self.usable(&owner)?;
+        let connection = self.usable(&owner, on_behalf)?;
         if self.is_fresh(&connection) {
             return Ok(Current { token: connection.access_token.0, is_kept: true });
         }
-        self.renew(connection, &key).await
+        self.renew(connection, &key, on_behalf).await
     }
 
-    fn usable(&self, owner: &str) -> Result<Connection, CredentialFault> {
-        let connection = self.load(owner).map_err(unkept)?;
-        connection.ok_or_else(|| self.not_connected("the caller is not connected to it"))
+    /// The connection, when there is one and the caller's client may use it.
+    fn usable(&self, owner: &str, on_behalf: &OnBehalf) -> Result<Connection, CredentialFault> {
+        let Some(connection) = self.load(owner).map_err(unkept)? else {
+            return Err(self.not_connected("the caller is not connected to it", on_behalf));
+        };
+        match client_of(on_behalf) {
+            Some(client) if !connection.clients.contains(&client) => {
+                Err(self.not_connected("the caller has not agreed to it for this client", on_behalf))
+            }
+            _ => Ok(connection),
+        }
     }
 
     fn is_fresh(&self, connection: &Connection) -> bool {
@@ -353,9 +418,10 @@ impl Connector {
         &self,
         mut connection: Connection,
         key: &portcullis_core::Digest,
+        on_behalf: &OnBehalf,
     ) -> Result<Current, CredentialFault> {
         let Some(refresh) = connection.refresh_token.clone() else {
-            return Err(self.not_connected("the connection has ended"));
+            return Err(self.not_connected("the connection has ended", on_behalf));
         };
         let now_ms = self.clock.now_ms();
         let issued = match token::refresh(&self.config, &connection, &refresh, now_ms).await {
@@ -369,7 +435,9 @@ impl Connector {
                 connection.refresh_token = None;
                 connection.expires_ms = Some(0);
                 self.save(key, &connection)?;
-                return Err(self.not_connected("the authorization server has ended the connection"));
+                return Err(
+                    self.not_connected("the authorization server has ended the connection", on_behalf)
+                );
             }
             Err(fault) => return Err(fault),
         };
@@ -415,7 +483,9 @@ impl Connector {
             !new.is_empty()
         });
         match noted.await {
-            Ok(()) => Some(self.not_connected("it wants scopes that the connection does not have")),
+            Ok(()) => {
+                Some(self.not_connected("it wants scopes that the connection does not have", on_behalf))
+            }
             Err(fault) => Some(fault),
         }
     }
@@ -431,6 +501,40 @@ impl Connector {
         let Some(mut connection) = self.load(&owner).map_err(unkept)? else { return Ok(()) };
         if change(&mut connection) { self.save(&key, &connection) } else { Ok(()) }
     }
+}
+
+/// The client that acts, where clients are told apart: it may use what its user agreed to for it, and no more (MCP
+/// security best practices, "Confused Deputy Problem").
+fn client_of(on_behalf: &OnBehalf) -> Option<String> {
+    let grant = on_behalf.grant.as_deref()?;
+    Some(format!("{} {}", grant.issuer, grant.client.as_deref().unwrap_or("-")))
+}
+
+/// Asks a person who is configured to be known to the configured issuer, for a token for `resource`.
+pub(crate) async fn begin_at(
+    config: &ConnectConfig,
+    resource: &str,
+    redirect_uri: &str,
+) -> Result<PendingConnection, ConnectFault> {
+    let issuer = config.issuer_url();
+    let paths = Paths { fetch: &config.fetch, server: &config.server, issuer: issuer.as_ref() };
+    let identifier = config.issuer.as_deref().unwrap_or_default();
+    let found = discovery::authorization_server(&paths, identifier).await?;
+    let server = found.ok_or_else(|| ConnectFault::metadata(identifier, "the issuer has no metadata"))?;
+    let place = Place::Web { redirect_uri: redirect_uri.to_owned() };
+    let client = registration::client(config, &paths, &server, &place, 0).await?;
+    PendingConnection::new(String::new(), client, resource.to_owned(), server, config.scopes.clone())
+}
+
+/// The access token for the answer to such a question.
+pub(crate) async fn redeem(
+    config: &ConnectConfig,
+    pending: &PendingConnection,
+    query: &str,
+    now_ms: u64,
+) -> Result<Secret, ConnectFault> {
+    let code = pending.code(query)?;
+    Ok(token::redeem(config, pending, &code, now_ms).await?.access.0)
 }
 
 fn unkept(fault: StoreFault) -> CredentialFault {

@@ -24,7 +24,12 @@ mod token;
 
 pub(crate) use challenge::Wanted;
 pub use connection::Connection;
-pub use connector::{ConnectConfig, Connector, Place};
+pub use connector::{ConnectConfig, Connector, Place, Remedy};
 pub use fault::ConnectFault;
 pub use request::PendingConnection;
 pub use store::{ConnectionStore, StoreFault};
+pub(crate) use {
+    connection::owner,
+    connector::{begin_at, redeem},
+    request::fields,
+};

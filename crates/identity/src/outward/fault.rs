@@ -15,12 +15,14 @@ pub enum CredentialFault {
     #[error("the caller's token grants none of the scopes that may be asked for: `{0}`")]
     Scopes(Arc<str>),
     /// The person on whose behalf the server is called has to agree to it first.
-    #[error("{why}: {remedy}")]
+    #[error("{why}")]
     NotConnected {
         /// What is wrong.
         why: &'static str,
         /// What the caller can do.
         remedy: Arc<str>,
+        /// The page to open, where that is it.
+        url: Option<Arc<str>>,
     },
     /// What is kept of the connection could not be read or written.
     #[error("the connection cannot be used: {0}")]
@@ -51,6 +53,14 @@ impl CredentialFault {
     pub fn remedy(&self) -> Option<&Arc<str>> {
         match self {
             Self::NotConnected { remedy, .. } => Some(remedy),
+            _ => None,
+        }
+    }
+
+    /// The page that the caller has to open, where that is what to do.
+    pub fn page(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::NotConnected { url, .. } => url.as_ref(),
             _ => None,
         }
     }

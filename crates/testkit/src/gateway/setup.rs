@@ -26,12 +26,22 @@ pub struct Setup {
     policy: String,
     program: Option<PathBuf>,
     disk: Option<Disk>,
+    listen: String,
 }
 
 impl Default for Setup {
     fn default() -> Self {
         let [servers, gateway, audit, sections] = [const { String::new() }; 4];
-        Self { servers, gateway, audit, sections, policy: ALLOW_ALL.to_owned(), program: None, disk: None }
+        Self {
+            servers,
+            gateway,
+            audit,
+            sections,
+            policy: ALLOW_ALL.to_owned(),
+            program: None,
+            disk: None,
+            listen: "127.0.0.1:0".to_owned(),
+        }
     }
 }
 
@@ -106,6 +116,13 @@ impl Setup {
         self
     }
 
+    /// Listens on this address instead of a free port.
+    #[must_use]
+    pub fn listen(mut self, address: &str) -> Self {
+        address.clone_into(&mut self.listen);
+        self
+    }
+
     /// Starts this program instead of the one [`super::portcullis`] finds.
     #[must_use]
     pub fn program(mut self, program: &Path) -> Self {
@@ -153,9 +170,9 @@ impl Setup {
         let log = quoted(text(&log));
         let policy = quoted(text(&home.join(POLICY)));
         format!(
-            "[gateway]\nlisten = \"127.0.0.1:0\"\ndrain_seconds = 5\n{}\n[admin]\nlisten = \"127.0.0.1:0\"\n\n\
+            "[gateway]\nlisten = \"{}\"\ndrain_seconds = 5\n{}\n[admin]\nlisten = \"127.0.0.1:0\"\n\n\
              [policy]\nfiles = [{policy}]\n\n[audit]\nfile = {log}\n{}\n{}\n{}",
-            self.gateway, self.audit, self.sections, self.servers
+            self.listen, self.gateway, self.audit, self.sections, self.servers
         )
     }
 

@@ -3,6 +3,7 @@
 mod body;
 mod challenge;
 mod checks;
+mod consent;
 mod route;
 mod sse;
 mod standing;
@@ -15,7 +16,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 use http_body::Body as _;
 use hyper::body::Incoming;
 use portcullis_core::{Channel, Refusal, RefusalKind, wire};
-use portcullis_identity::{Authenticated, Head, Resource};
+use portcullis_identity::{Authenticated, CONSENT_PATH, Head, Resource};
 
 pub use checks::Sites;
 pub use sse::Body;
@@ -96,6 +97,9 @@ impl HttpIngress {
         let (parts, body) = request.into_parts();
         let origin = checks::only_origin(&parts.headers).cloned();
         let version = wire_version(&parts.headers);
+        if parts.uri.path().starts_with(CONSENT_PATH) {
+            return self.page(&parts, body, peer).await;
+        }
         let path = Path::parse(&parts.uri);
         let response = match self.answer(parts, body, peer, path.clone()).await {
             Ok(response) => response,

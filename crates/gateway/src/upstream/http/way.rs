@@ -72,6 +72,7 @@ fn no_credential(fault: CredentialFault) -> UpstreamError {
     UpstreamError::NoCredential {
         scopes: fault.lacking_scopes().map(Into::into),
         remedy: fault.remedy().cloned(),
+        page: fault.page().cloned(),
         reason: fault.to_string(),
     }
 }
