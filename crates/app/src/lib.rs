@@ -16,6 +16,7 @@ mod discover;
 mod egress;
 mod exit;
 mod files;
+mod lasting;
 mod own;
 mod pins;
 mod policies;

@@ -39,6 +39,8 @@ pub enum EventKind {
     Approved,
     /// A caller agreed to being connected to a server, or did not (control AZ-07).
     Consent,
+    /// A server was asked to end a task of somebody whose access was taken back, or who was stopped.
+    TaskEnded,
     /// A definition is trusted from now on, or again.
     DefinitionTrusted,
     /// Something works with less than it should have.
@@ -80,6 +82,7 @@ impl EventKind {
             Self::Content => "content",
             Self::Approved => "approved",
             Self::Consent => "consent",
+            Self::TaskEnded => "task-ended",
             Self::DefinitionHeld => "definition-held",
             Self::DefinitionTrusted => "definition-trusted",
             Self::Degraded => "degraded",

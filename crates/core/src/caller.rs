@@ -2,12 +2,12 @@
 
 use std::{fmt, sync::Arc};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{OnBehalf, SubjectToken};
 
 /// What kind of thing a principal is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PrincipalKind {
     /// The operating-system user on the other end of a pipe or loopback socket.
@@ -33,7 +33,7 @@ impl PrincipalKind {
 }
 
 /// An authenticated identity. `kind` and `id` together are unique.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Principal {
     /// What kind of identity this is.
     pub kind: PrincipalKind,
@@ -50,7 +50,7 @@ impl fmt::Display for Principal {
 }
 
 /// How the identity was established.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AuthMethod {
     /// The peer owns the other end of our standard input.
@@ -77,7 +77,7 @@ impl AuthMethod {
 }
 
 /// What an access token grants besides an identity.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Grant {
     /// Who issued it: the `iss` of the token, which is the issuer's identifier to the letter.
     pub issuer: Arc<str>,
@@ -94,7 +94,7 @@ pub struct Grant {
 
 /// Everything the decision needs to know about the asker. Made by `identity` alone; every field that a
 /// later credential adds (actor, tenant, scopes) is explicit, so that absence can be recorded.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Caller {
     /// On whose authority.
     pub principal: Principal,

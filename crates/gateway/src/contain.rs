@@ -25,6 +25,7 @@ impl Gateway {
             let detail = format!("{stop}; requested_ms={} in_force_ms={in_force_ms}", stop.requested_ms);
             self.event_about(EventKind::StopInForce, &stop.subject, detail);
             self.parked.let_go_of_stopped();
+            self.end_tasks(self.tasks.release_stopped(&stop.subject), &stop.to_string());
             self.end_sessions_of(&stop.subject);
             let gateway = self.clone();
             tokio::spawn(async move { gateway.contained(&stop, &calls, in_force_ms).await });

@@ -14,6 +14,7 @@ use crate::{
     client::Client,
     feed,
     flow::Conversations,
+    lasting::{HandleKeys, Lasting},
     metrics::Metrics,
     outbound,
     outflow::Reply,
@@ -47,6 +48,7 @@ pub struct Gateway {
     pub(crate) seals: Seals,
     /// Whose tasks are.
     pub(crate) tasks: Tasks,
+    keys: Option<Arc<dyn HandleKeys>>,
     pub(crate) vault: Vault,
     /// What the admin listener shows.
     pub metrics: Metrics,
@@ -54,8 +56,19 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// A gateway that serves `snapshot` until another is swapped in.
+    /// A gateway that serves `snapshot` until another is swapped in, and after which nothing is left.
     pub fn new(snapshot: Snapshot, audit: Recorder, clock: Arc<dyn Clock>) -> Arc<Self> {
+        Self::lasting(snapshot, audit, clock, Lasting::default())
+    }
+
+    /// The same, going on with what a former process left.
+    pub fn lasting(
+        snapshot: Snapshot,
+        audit: Recorder,
+        clock: Arc<dyn Clock>,
+        lasting: Lasting,
+    ) -> Arc<Self> {
+        let tasks = Tasks::of(lasting.tasks, clock.now_ms());
         let gateway = Arc::new(Self {
             current: ArcSwap::from_pointee(snapshot),
             audit,
@@ -65,13 +78,26 @@ impl Gateway {
             conversations: Conversations::default(),
             stops: Arc::default(),
             seals: Seals::default(),
-            tasks: Tasks::default(),
+            tasks,
+            keys: lasting.keys,
             vault: Vault::default(),
             metrics: Metrics::default(),
             changes: Sender::default(),
         });
         gateway.state_boundary(&gateway.snapshot());
+        gateway.renew_keys();
         gateway
+    }
+
+    /// Seals with the keys that are kept; those of the process stay where they cannot be had.
+    fn renew_keys(&self) {
+        let Some(keys) = &self.keys else { return };
+        match keys.keys(self.clock.now_ms()) {
+            Ok(keys) => self.seals.put(&keys),
+            Err(error) => {
+                self.event(EventKind::Degraded, format!("handles will not outlive the process: {error}"))
+            }
+        }
     }
 
     /// The configuration in force.
@@ -94,7 +120,8 @@ impl Gateway {
             self.close_session(&id);
         }
         self.parked.release(|owner| next.authenticator.stands(owner).is_err());
-        self.tasks.release(|owner| next.authenticator.stands(owner).is_err());
+        let over = self.tasks.release(|owner| next.authenticator.stands(owner).is_err());
+        self.end_tasks(over, "the access was taken back");
         self.vault.release(|owner| next.authenticator.stands(owner).is_err());
         for server in next.servers.values() {
             server.upstream.end_links_of(&|on_behalf| next.authenticator.has_revoked(on_behalf));
@@ -153,6 +180,7 @@ impl Gateway {
         self.parked.sweep(now_ms);
         self.conversations.sweep(now_ms);
         self.tasks.sweep(now_ms);
+        self.renew_keys();
         self.vault.sweep(now_ms);
     }
 

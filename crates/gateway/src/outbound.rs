@@ -53,15 +53,28 @@ pub fn own(
     params: &[u8],
     timing: Timing,
 ) -> Result<Outbound, Refusal> {
-    let id = fresh_id();
     let version = link.info().version;
-    let mut body = message::request(&id, method, Some(params));
-    if version.era() == Era::Modern {
-        let meta = request_meta(version, b"{}", CLIENT_INFO.as_bytes(), None);
-        body = set_member(&body, &["params", "_meta"], &meta)
-            .ok_or_else(|| internal("params is not an object"))?;
+    if version.era() == Era::Legacy {
+        return own_with(link, method, params, timing);
     }
-    outbound(body, version, &[], timing)
+    let params = set_member(&Bytes::copy_from_slice(params), &["_meta"], &own_meta(version, b"{}"))
+        .ok_or_else(|| internal("params is not an object"))?;
+    own_with(link, method, &params, timing)
+}
+
+/// The same with params that say all there is to say.
+pub(crate) fn own_with(
+    link: &dyn Link,
+    method: &'static str,
+    params: &[u8],
+    timing: Timing,
+) -> Result<Outbound, Refusal> {
+    outbound(message::request(&fresh_id(), method, Some(params)), link.info().version, &[], timing)
+}
+
+/// `_meta` of a request of the gateway's own.
+pub(crate) fn own_meta(version: Version, capabilities: &[u8]) -> Vec<u8> {
+    request_meta(version, capabilities, CLIENT_INFO.as_bytes(), None)
 }
 
 /// `_meta` of a 2026-07-28 request (basic/index, `_meta`).

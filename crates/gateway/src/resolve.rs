@@ -308,6 +308,17 @@ pub(crate) fn profile(caller: &Caller, client: &Client) -> portcullis_core::Link
     }
 }
 
+/// The profile of a caller whose client is not known any more.
+pub(crate) fn sessionless(caller: &Caller) -> portcullis_core::LinkProfile {
+    portcullis_core::LinkProfile {
+        on_behalf: caller.on_behalf(),
+        tenant: caller.tenant.clone(),
+        session: None,
+        capabilities: Bytes::from_static(b"{}"),
+        client_info: Bytes::from_static(crate::outbound::CLIENT_INFO.as_bytes()),
+    }
+}
+
 fn check_method(request: &Request, method: Method, client: &Client) -> Result<(), Refusal> {
     let unknown = || {
         let name: String = request.method().chars().take(64).collect();

@@ -2,7 +2,8 @@
 //!
 //! A server's ids of tasks pass through unchanged, for they stand in many places of many messages. What makes one
 //! nobody else's is this table: an id is known from the answer that first brought it, belongs to the caller that got
-//! the answer, and is for anybody else, or after a restart of the gateway, the id of a task that does not exist.
+//! the answer, and is for anybody else the id of a task that does not exist. Where there is a place for it the table
+//! outlives the process; otherwise nobody has a task after a restart.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -12,13 +13,18 @@ use std::{
 use bytes::Bytes;
 use parking_lot::Mutex;
 use portcullis_core::{
-    Caller, ControlId, Refusal, RefusalKind, ServerName,
+    Caller, ControlId, Item, LinkProfile, Refusal, RefusalKind, ServerName, StopSubject, Target,
     wire::{Document, Message, Method, Node, Notification, Patch, Response, json::Kind},
 };
 
 use portcullis_inspect::{Form, Promised, ToolSchema};
 
-use crate::{outbound, owner::Owner, resolve::Resolved};
+use crate::{
+    lasting::{KeptTask, TaskBook},
+    outbound,
+    owner::Owner,
+    resolve::{self, Resolved},
+};
 
 /// Tasks remembered at a time.
 const MOST: usize = 100_000;
@@ -28,12 +34,20 @@ const MOST_OF_ONE: usize = 1_000;
 const LOOK_EVERY_MS: u64 = 60 * 1000;
 /// A task is forgotten when nobody has used it for a day.
 const LASTING_MS: u64 = 24 * 60 * 60 * 1000;
+/// How much older what is kept of its use may be.
+const TOUCH_MS: u64 = 60 * 60 * 1000;
 
 #[derive(Debug)]
 struct Owned {
     owner: Owner,
     caller: Caller,
     used_ms: u64,
+    /// When that was written down last.
+    written_ms: u64,
+    /// The tool that began it, as far as that is known.
+    tool: Option<Arc<str>>,
+    /// The link over which it was begun; that of a sessionless client for one of a former process.
+    profile: LinkProfile,
     /// The output schema of the tool that began it.
     promised: Option<Arc<ToolSchema>>,
 }
@@ -48,20 +62,19 @@ struct Table {
 }
 
 impl Table {
-    fn keep(&mut self, wanted: impl Fn(&Owned) -> bool) {
+    fn keep(&mut self, wanted: impl Fn(&Key, &Owned) -> bool) {
         let tasks = &mut self.tasks;
-        tasks.retain(|_, owned| wanted(owned));
+        tasks.retain(|key, owned| wanted(key, owned));
         self.owned.retain(|_, keys| {
             keys.retain(|key| tasks.contains_key(key));
             !keys.is_empty()
         });
     }
 
-    fn make_room_for(&mut self, owner: &Owner) {
-        let Some(keys) = self.owned.get_mut(owner).filter(|keys| keys.len() >= MOST_OF_ONE) else { return };
-        if let Some(oldest) = keys.pop_front() {
-            self.tasks.remove(&oldest);
-        }
+    fn make_room_for(&mut self, owner: &Owner) -> Option<Key> {
+        let oldest = self.owned.get_mut(owner).filter(|keys| keys.len() >= MOST_OF_ONE)?.pop_front()?;
+        self.tasks.remove(&oldest);
+        Some(oldest)
     }
 
     fn insert(&mut self, key: Key, owned: Owned) {
@@ -73,10 +86,39 @@ impl Table {
 type Key = (ServerName, Arc<str>);
 
 /// The owner of every task that is remembered.
-#[derive(Debug, Default)]
-pub(crate) struct Tasks(Mutex<Table>);
+#[derive(Default)]
+pub(crate) struct Tasks(Mutex<Table>, Option<Arc<dyn TaskBook>>);
+
+/// A task that is nobody's any more.
+pub(crate) struct Halted {
+    pub(crate) server: ServerName,
+    pub(crate) id: Arc<str>,
+    pub(crate) profile: LinkProfile,
+}
 
 impl Tasks {
+    /// Those that a former process remembered.
+    pub(crate) fn of(book: Option<Arc<dyn TaskBook>>, now_ms: u64) -> Self {
+        let mut table = Table::default();
+        let kept = book.iter().flat_map(|book| book.all());
+        for KeptTask { server, id, tool, caller, used_ms } in kept.take(MOST) {
+            let Ok(server) = server.parse::<ServerName>() else { continue };
+            let owned = Owned {
+                owner: Owner::of(&caller),
+                profile: resolve::sessionless(&caller),
+                caller,
+                used_ms,
+                written_ms: used_ms,
+                tool: tool.map(Into::into),
+                promised: None,
+            };
+            if owned.is_kept(now_ms) {
+                table.insert((server, id.into()), owned);
+            }
+        }
+        Self(Mutex::new(table), book)
+    }
+
     /// Whether this task is the caller's; if so, it has been used.
     pub(crate) fn is_of(&self, server: &ServerName, id: &str, caller: &Caller, now_ms: u64) -> bool {
         let mut table = self.0.lock();
@@ -85,7 +127,34 @@ impl Tasks {
             return false;
         };
         owned.used_ms = now_ms;
+        self.touch(server, id, owned);
         true
+    }
+
+    /// Writes down that a task was used, now and then. What cannot be written is written with the next use.
+    fn touch(&self, server: &ServerName, id: &str, owned: &mut Owned) {
+        if owned.used_ms.saturating_sub(owned.written_ms) >= TOUCH_MS && self.write(server, id, owned).is_ok()
+        {
+            owned.written_ms = owned.used_ms;
+        }
+    }
+
+    fn write(&self, server: &ServerName, id: &str, owned: &Owned) -> std::io::Result<()> {
+        let Some(book) = &self.1 else { return Ok(()) };
+        book.add(&KeptTask {
+            server: server.to_string(),
+            id: id.to_owned(),
+            tool: owned.tool.as_deref().map(str::to_owned),
+            caller: owned.caller.clone(),
+            used_ms: owned.used_ms,
+        })
+    }
+
+    fn strike(&self, (server, id): &Key) {
+        if let Some(book) = &self.1 {
+            // What cannot be struck out ends with its time, and its owner is looked at with each use.
+            let _ = book.remove(server, id);
+        }
     }
 
     /// What the tool that began a task has promised about its result, as far as it is known: not of a task that a
@@ -115,26 +184,33 @@ impl Tasks {
         let began = resolved.call.request.method_kind() == Method::ToolsCall;
         let promised = resolved.output_schema().filter(|_| began);
         for id in holders(result).filter_map(|holder| id_of(holder)) {
-            self.claim_one(server, &id, &resolved.call.caller, promised, now_ms)?;
+            let tool = match &resolved.call.target.item {
+                Item::Tool(name) if began => Some(Arc::from(&**name)),
+                _ => None,
+            };
+            let owned = Owned {
+                owner: Owner::of(&resolved.call.caller),
+                caller: resolved.call.caller.clone(),
+                used_ms: now_ms,
+                written_ms: now_ms,
+                tool,
+                profile: resolve::profile(&resolved.call.caller, &resolved.client),
+                promised: promised.cloned(),
+            };
+            self.claim_one(server, &id, owned, now_ms)?;
         }
         Ok(())
     }
 
-    fn claim_one(
-        &self,
-        server: &ServerName,
-        id: &str,
-        caller: &Caller,
-        promised: Option<&Arc<ToolSchema>>,
-        now_ms: u64,
-    ) -> Result<(), Refusal> {
-        let (key, owner) = ((server.clone(), Arc::from(id)), Owner::of(caller));
+    fn claim_one(&self, server: &ServerName, id: &str, owned: Owned, now_ms: u64) -> Result<(), Refusal> {
+        let key = (server.clone(), Arc::from(id));
         let mut table = self.0.lock();
         match table.tasks.get_mut(&key).filter(|it| it.is_kept(now_ms)) {
-            Some(known) if known.owner == owner => {
+            Some(known) if known.owner == owned.owner => {
                 known.used_ms = now_ms;
                 // Whoever gives out a known id once more cannot get out of a promise by that.
-                known.promised = promised.cloned().or(known.promised.take());
+                known.promised = owned.promised.or(known.promised.take());
+                self.touch(server, id, known);
                 return Ok(());
             }
             Some(_) => return Err(somebody_elses(server)),
@@ -143,14 +219,16 @@ impl Tasks {
         let again = now_ms.saturating_sub(table.kept_ms) >= LOOK_EVERY_MS;
         if table.tasks.contains_key(&key) || (table.tasks.len() >= MOST && again) {
             table.kept_ms = now_ms;
-            table.keep(|it| it.is_kept(now_ms));
+            table.keep(|_, it| it.is_kept(now_ms));
         }
-        table.make_room_for(&owner);
+        if let Some(oldest) = table.make_room_for(&owned.owner) {
+            self.strike(&oldest);
+        }
         if table.tasks.len() >= MOST {
             return Err(full());
         }
-        let promised = promised.cloned();
-        table.insert(key, Owned { owner, caller: caller.clone(), used_ms: now_ms, promised });
+        self.write(server, id, &owned).map_err(|error| unwritten(&error))?;
+        table.insert(key, owned);
         Ok(())
     }
 
@@ -192,12 +270,38 @@ impl Tasks {
 
     /// Forgets what nobody has used for long.
     pub(crate) fn sweep(&self, now_ms: u64) {
-        self.0.lock().keep(|it| it.is_kept(now_ms));
+        self.0.lock().keep(|_, it| it.is_kept(now_ms));
     }
 
-    /// Forgets the tasks of those owners.
-    pub(crate) fn release(&self, owner: impl Fn(&Caller) -> bool) {
-        self.0.lock().keep(|it| !owner(&it.caller));
+    /// Forgets the tasks of those owners and returns them: whatever they lead to, nobody gets it.
+    pub(crate) fn release(&self, owner: impl Fn(&Caller) -> bool) -> Vec<Halted> {
+        self.halt(|_, owned| owner(&owned.caller))
+    }
+
+    /// The same for what falls under a stop.
+    pub(crate) fn release_stopped(&self, stop: &StopSubject) -> Vec<Halted> {
+        self.halt(|(server, _), owned| {
+            let item = Item::Tool(owned.tool.clone().unwrap_or_default());
+            let target = Target { server: Some(server.clone()), item, definition: None };
+            stop.covers(&owned.caller, &target) || stop.covers_server(server)
+        })
+    }
+
+    fn halt(&self, is_over: impl Fn(&Key, &Owned) -> bool) -> Vec<Halted> {
+        let mut table = self.0.lock();
+        let over = table.tasks.iter().filter(|(key, owned)| is_over(key, owned));
+        let over: Vec<_> = over
+            .map(|((server, id), owned)| Halted {
+                server: server.clone(),
+                id: id.clone(),
+                profile: owned.profile.clone(),
+            })
+            .collect();
+        if !over.is_empty() {
+            table.keep(|key, owned| !is_over(key, owned));
+            over.iter().for_each(|task| self.strike(&(task.server.clone(), task.id.clone())));
+        }
+        over
     }
 }
 
@@ -236,6 +340,12 @@ fn somebody_elses(server: &ServerName) -> Refusal {
 
 fn broken(fault: &portcullis_core::wire::Fault) -> Refusal {
     Refusal::new(RefusalKind::Internal, "internal error").operator(format!("a list of tasks: {fault}"))
+}
+
+fn unwritten(error: &std::io::Error) -> Refusal {
+    Refusal::new(RefusalKind::RecordUnavailable, "the task could not be remembered; try again later")
+        .by(ControlId::St01)
+        .operator(format!("the table of tasks: {error}"))
 }
 
 fn full() -> Refusal {

@@ -27,6 +27,7 @@ pub(crate) mod sandbox;
 pub(crate) mod scan;
 pub(crate) mod serve;
 pub(crate) mod stop;
+pub(crate) mod tasks;
 pub(crate) mod uninstall;
 pub(crate) mod verify;
 pub(crate) mod version;

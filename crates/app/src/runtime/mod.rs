@@ -34,6 +34,7 @@ use crate::{
     compose::{Deployment, Door},
     egress::RecordedEgress,
     exit::{Exit, Failure, Outcome},
+    lasting,
     pins::{self, PinFiles},
     printer::Printer,
     stops::StopDirectory,
@@ -104,7 +105,10 @@ async fn run(mut deployment: Deployment, door: Door, printer: &Printer) -> Outco
     let snapshot = builder.snapshot(&deployment, None).map_err(|what| Failure::new(Exit::Usage, what))?;
     note_start(&recorder, &deployment, &snapshot);
     left::mark(&recorder, &deployment.config.audit.file, printer).await;
-    let gateway = Gateway::new(snapshot, recorder.clone(), clock.clone());
+    // Who speaks over pipes ends with them.
+    let left = matches!(door, Door::Http).then(|| lasting::take(&deployment.config, printer));
+    let lasting = left.as_ref().map(|left| left.lasting.clone()).unwrap_or_default();
+    let gateway = Gateway::lasting(snapshot, recorder.clone(), clock.clone(), lasting);
     // Before the first call: what was stopped stays stopped.
     let stops = StopDirectory::at(&deployment.config.stop.directory);
     let watch = Watch::start(

@@ -29,6 +29,7 @@ const COMMANDS: &[&str] = &[
     "stop",
     "resume",
     "revoke",
+    "tasks",
     "login",
     "logout",
     "completions",

@@ -69,6 +69,7 @@ mod replay;
 mod sandbox;
 mod stop;
 mod streams;
+mod tasks;
 mod telemetry;
 mod tokens;
 mod until;
