@@ -78,7 +78,13 @@ impl Own {
             own.add(key, "`audit.log_key`", false);
         }
         own.add(&config.pins.directory, "`pins.directory`", false);
-        own.add(&config.pins.directory.with_file_name("approvals"), "the approvals beside the pins", false);
+        for (name, what) in [
+            ("approvals", "the approvals beside the pins"),
+            ("connections", "the connections of people beside the pins"),
+            ("serving", "the tasks and keys of handles beside the pins"),
+        ] {
+            own.add(&config.pins.directory.with_file_name(name), what, false);
+        }
         own.add(&config.stop.directory, "`stop.directory`", false);
         own.add(&config.supply.store, "`supply.store`", true);
         let admitted =
