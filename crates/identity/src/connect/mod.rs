@@ -8,6 +8,7 @@
 //! | asking the person | `request` | RFC 7636 (S256), RFC 8707, RFC 9207 |
 //! | tokens | `token` | RFC 6749 |
 //! | what is kept | `connection`, `store` | |
+//! | what a server is shown | `shown` | RFC 9700 section 4.14 |
 //!
 //! What a server says leads to fetches. They go to its own place, to that of the configured issuer, and else over https
 //! to public addresses only.
@@ -19,6 +20,7 @@ mod discovery;
 mod fault;
 mod registration;
 mod request;
+mod shown;
 mod store;
 mod token;
 
