@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 
 use portcullis_core::{Boundary, ControlId, ControlRun, Digest, RunState, ServerName};
-use portcullis_sandbox::{Asked, Plan, control_groups, infer};
+use portcullis_sandbox::{Asked, Plan, Tier, control_groups, infer};
 
 use crate::{
     compose::{Fetched, Upstream},
+    config,
     own::Own,
     proofs::Proofs,
+    tier,
 };
 
 /// A command as it will be started.
@@ -20,7 +22,13 @@ pub(crate) struct Confined {
 }
 
 enum Settled {
-    Contained { plan: Box<Plan>, groups: Option<&'static str>, proof: Digest },
+    Contained {
+        plan: Box<Plan>,
+        groups: Option<&'static str>,
+        proof: Digest,
+        /// Why it is not the tier that was wished for.
+        instead: Option<String>,
+    },
     Refused(String),
     NotAdmitted(String),
     DangerNone,
@@ -39,30 +47,44 @@ pub(crate) fn confine(server: &Upstream, own: &Own) -> Option<Confined> {
     }
     let own_path = env.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.expose().to_vec());
     let own_path = own_path.and_then(|path| String::from_utf8(path).ok()).map(Into::into);
-    let asked = Asked {
+    let asked = |tier| Asked {
         program: program.clone(),
         args: args.clone(),
         env: env.iter().map(|(name, _)| name.clone()).collect(),
         cwd: cwd.clone().or_else(|| std::env::current_dir().ok()).unwrap_or_default(),
-        path: own_path.or_else(|| std::env::var_os("PATH")).unwrap_or_default(),
+        path: own_path.clone().or_else(|| std::env::var_os("PATH")).unwrap_or_default(),
         read: sandbox.read.clone(),
         write: sandbox.write.clone(),
         execute: sandbox.execute.clone(),
         egress: sandbox.egress.clone(),
         sealed: admission.as_ref().map(|it| it.sealed()).unwrap_or_default(),
         danger_host_network: sandbox.danger_host_network,
+        tier,
     };
-    let proved = infer(&asked).map_err(|fault| fault.to_string()).and_then(|inferred| {
+    let proved = |tier| {
+        let inferred = infer(&asked(tier)).map_err(|fault| fault.to_string())?;
         own.is_out_of_reach_of(&inferred.plan)?;
         let proof = Proofs::of_user().settle(&inferred.plan)?;
         Ok((inferred, proof))
-    });
+    };
+    let wished = tier::settled(sandbox.tier, sandbox.runtime.as_deref()).and_then(proved);
+    let (proved, instead) = match wished {
+        Err(reason) if sandbox.danger_tier_fallback && sandbox.tier != config::Tier::Kernel => {
+            (proved(Tier::Kernel), Some(reason))
+        }
+        wished => (wished, None),
+    };
     Some(match proved {
         Ok((inferred, proof)) => Confined {
             program: inferred.program,
             args: inferred.args,
             boundary: Boundary::Plan(inferred.plan.to_text().into()),
-            settled: Settled::Contained { plan: Box::new(inferred.plan), groups: control_groups(), proof },
+            settled: Settled::Contained {
+                plan: Box::new(inferred.plan),
+                groups: control_groups(),
+                proof,
+                instead,
+            },
         },
         Err(reason) => as_written(Boundary::Unsettled(reason.as_str().into()), Settled::Refused(reason)),
     })
@@ -72,10 +94,12 @@ impl Confined {
     /// For the user, before the server is started.
     pub(crate) fn described(&self, name: &ServerName) -> String {
         match &self.settled {
-            Settled::Contained { plan, groups, .. } => {
+            Settled::Contained { plan, groups, instead, .. } => {
                 let unlimited =
                     if groups.is_none() { "\nmemory and processor time are not limited here" } else { "" };
-                format!("`{name}` runs in a sandbox and\n{plan}{unlimited}")
+                let instead =
+                    instead.iter().map(|why| format!("\nin the kernel tier (danger_tier_fallback): {why}"));
+                format!("`{name}` runs in a sandbox and\n{plan}{unlimited}{}", instead.collect::<String>())
             }
             Settled::Refused(reason) => format!(
                 "`{name}` will not be started, because no sandbox can be made for it: {reason}; `danger_no_sandbox` \
@@ -97,14 +121,15 @@ impl Confined {
     /// For every record of what it is asked.
     pub(crate) fn run(&self) -> ControlRun {
         let (state, reason) = match &self.settled {
-            Settled::Contained { plan, groups, proof } => {
+            Settled::Contained { plan, groups, proof, instead } => {
                 let groups = groups.unwrap_or("none: memory and processor time are not limited");
-                let network = weakened(plan);
-                let state = if network.is_empty() { RunState::Ran } else { RunState::Degraded };
-                let plan = plan.digest();
+                let instead = instead.iter().map(|why| format!("danger_tier_fallback: {why}; "));
+                let weaker = format!("{}{}", weakened(plan), instead.collect::<String>());
+                let state = if weaker.is_empty() { RunState::Ran } else { RunState::Degraded };
+                let (tier, plan) = (&plan.tier, plan.digest());
                 (
                     state,
-                    format!("{network}kernel tier, plan {plan}, self-test {proof}, control groups {groups}"),
+                    format!("{weaker}{tier} tier, plan {plan}, self-test {proof}, control groups {groups}"),
                 )
             }
             Settled::Refused(reason) | Settled::NotAdmitted(reason) => {

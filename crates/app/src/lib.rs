@@ -29,6 +29,7 @@ mod stops;
 mod streams;
 mod supply;
 mod telemetry;
+mod tier;
 mod tls;
 mod variables;
 mod views;
@@ -43,6 +44,8 @@ pub fn main() -> ExitCode {
     match std::env::args_os().nth(1).as_ref().and_then(|first| first.to_str()) {
         Some(supervise::SUBCOMMAND) => supervise::main(Some(supply::digest_of)),
         Some(selftest::SUBCOMMAND) => selftest::main(),
+        Some(portcullis_sandbox::ENTER) => portcullis_sandbox::enter(Some(supply::digest_of)),
+        Some(portcullis_sandbox::ATTEMPT) => portcullis_sandbox::attempt(),
         _ => cli::main().into(),
     }
 }

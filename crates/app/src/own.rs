@@ -40,7 +40,7 @@ const READABLE: &[&str] = &[
 ];
 
 /// The same, in sections with a name of their own.
-const READABLE_IN_ANY: &[&str] = &["ca_file", "jwks_file", "views"];
+const READABLE_IN_ANY: &[&str] = &["ca_file", "jwks_file", "sandbox_runtime", "views"];
 
 /// As many as the kernel follows (path_resolution(7)).
 const MAX_LINKS: usize = 40;

@@ -186,7 +186,7 @@ impl Circumstances {
         Self {
             plan: plan.digest().to_string(),
             kernel: format!("{release} {version}"),
-            program: program(),
+            program: program(plan.tier.runtime().map(PathBuf::as_path)),
             user: rustix::process::geteuid().as_raw(),
         }
     }
@@ -198,13 +198,16 @@ impl Circumstances {
     }
 }
 
-/// This program, told apart from any other build of it.
-fn program() -> String {
+/// This program and the runtime, told apart from any other build of them.
+fn program(runtime: Option<&Path>) -> String {
     use std::os::unix::fs::MetadataExt as _;
-    let about = std::fs::metadata("/proc/self/exe");
-    let build =
-        about.map(|it| format!("{} {} {} {}", it.dev(), it.ino(), it.len(), it.mtime_nsec() + it.mtime()));
-    format!("{} {}", env!("CARGO_PKG_VERSION"), build.unwrap_or_default())
+    let build = |path: &Path| {
+        let about = std::fs::metadata(path);
+        about.map(|it| format!("{} {} {} {}", it.dev(), it.ino(), it.len(), it.mtime_nsec() + it.mtime()))
+    };
+    let own = build(Path::new("/proc/self/exe")).unwrap_or_default();
+    let runtime = runtime.map(|path| format!(" {}", build(path).unwrap_or_default()));
+    format!("{} {own}{}", env!("CARGO_PKG_VERSION"), runtime.unwrap_or_default())
 }
 
 impl Kept {

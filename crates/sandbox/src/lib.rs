@@ -48,8 +48,9 @@ mod system;
 pub use denied::DeniedCall;
 pub use infer::{Asked, InferFault, Inferred, infer};
 pub use kernel::{
-    CallVerdict, Contained, DigestOf, Ended, StartError, SystemCall, control_groups, system_calls,
+    ATTEMPT, CallVerdict, Contained, DigestOf, ENTER, Ended, StartError, SystemCall, attempt, control_groups,
+    enter, system_calls,
 };
 pub use launcher::{OnDenied, ProcessLauncher};
-pub use plan::{Draft, Egress, Limits, Plan, PlanFault};
+pub use plan::{Draft, Egress, Limits, Plan, PlanFault, Tier};
 pub use seen::{Deed, Sighting};

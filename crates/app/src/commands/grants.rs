@@ -12,6 +12,7 @@ use portcullis_sandbox::{
 
 use super::counted;
 use crate::{
+    config,
     exit::{Exit, Failure},
     printer::Printer,
 };
@@ -19,6 +20,8 @@ use crate::{
 /// What may be read, changed, executed and reached. Everything that is not listed is refused.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Grants {
+    #[command(flatten)]
+    pub(crate) held: Held,
     /// File or directory that may be read, with everything below, besides the system's libraries and, with `run`, the
     /// server's own package.
     #[arg(long, value_name = "PATH")]
@@ -35,6 +38,17 @@ pub(crate) struct Grants {
     /// Let it use the network as you do, inside a sandbox that holds everything else.
     #[arg(long, conflicts_with_all = ["allow", "danger_allow_plain", "danger_allow_address"])]
     pub(crate) danger_host_network: bool,
+}
+
+/// What puts the boundaries up.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Held {
+    /// What holds it: the kernel's own boundaries, or a container runtime inside of some of them.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) tier: config::Tier,
+    /// The runtime of `--tier`, by name or path; of `gvisor` it is `runsc` when absent.
+    #[arg(long, value_name = "PROGRAM", requires = "tier")]
+    pub(crate) runtime: Option<String>,
 }
 
 /// Which hosts may be reached, and how.

@@ -50,6 +50,9 @@ pub(crate) struct Args {
     env: Vec<String>,
     #[command(flatten)]
     grants: Grants,
+    /// Run the server in the kernel tier where the runtime of `--tier` is not installed or cannot be used.
+    #[arg(long, requires = "tier")]
+    danger_tier_fallback: bool,
     /// Run the server without a sandbox, so that it can do whatever you can.
     #[arg(long, conflicts_with_all = ["read", "write", "execute", "allow", "danger_allow_plain", "danger_host_network"])]
     danger_no_sandbox: bool,
@@ -82,6 +85,9 @@ pub(crate) fn run(mut args: Args, printer: &Printer) -> Outcome {
     let record = args.record.map_or_else(|| default_record("run", &name), Ok)?;
     args.grants.reach.policy(printer)?;
     let sandbox = Sandbox {
+        tier: args.grants.held.tier,
+        runtime: args.grants.held.runtime,
+        danger_tier_fallback: args.danger_tier_fallback,
         egress: args.grants.reach.egress(),
         read: args.grants.read,
         write: args.grants.write,

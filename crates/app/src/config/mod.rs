@@ -50,7 +50,7 @@ pub use parameter::{Parameter, SecretError, Source, read_private};
 pub use problem::{Problem, Report, Severity};
 pub(crate) use section::WitnessAt;
 pub use section::{Admin, Fsync, Gateway, Limits, Policy, Protocol, Schemas, StopSwitch};
-pub use server::{Code, Command, Reach, Remote, Sandbox, Server, Transport};
+pub use server::{Code, Command, Reach, Remote, Sandbox, Server, Tier, Transport};
 pub use setting::{Applies, Named, Settled};
 pub use stream::{Destination, Stream, StreamFormat};
 pub use supply::Supply;
@@ -312,6 +312,12 @@ impl Config {
         config.settled.push(settle("danger_plain_hosts", hosts(&sandbox.egress.danger_plain_hosts)));
         config.settled.push(settle("danger_private_addresses", listed(&addresses)));
         config.settled.push(settle("danger_host_network", sandbox.danger_host_network.to_string()));
+        let tier = format!("{:?}", sandbox.tier).to_lowercase();
+        config.settled.push(settle("sandbox_tier", tree::quote(&tier)));
+        config
+            .settled
+            .push(settle("sandbox_runtime", tree::quote(sandbox.runtime.as_deref().unwrap_or_default())));
+        config.settled.push(settle("danger_tier_fallback", sandbox.danger_tier_fallback.to_string()));
         config.settled.push(settle("danger_no_sandbox", sandbox.danger_none.to_string()));
         let variables =
             env.iter().map(|name| format!("{} = {{ env = {} }}", tree::key(name), tree::quote(name)));

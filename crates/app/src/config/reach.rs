@@ -16,6 +16,8 @@ const WITH_COMMAND: &[&str] = &[
     "args",
     "env",
     "cwd",
+    "sandbox_tier",
+    "sandbox_runtime",
     "sandbox_read",
     "sandbox_write",
     "sandbox_execute",
@@ -27,6 +29,7 @@ const WITH_COMMAND: &[&str] = &[
     "danger_plain_hosts",
     "danger_private_addresses",
     "danger_host_network",
+    "danger_tier_fallback",
     "danger_no_sandbox",
 ];
 const WITH_URL: &[&str] = &[
@@ -105,6 +108,9 @@ fn command(walk: &mut Walk<'_>, table: &Table<'_>, section: &ServerSection, code
             env: section.env.clone(),
             cwd: section.cwd.clone(),
             sandbox: Sandbox {
+                tier: section.sandbox_tier,
+                runtime: section.sandbox_runtime.clone(),
+                danger_tier_fallback: section.danger_tier_fallback,
                 read: section.sandbox_read.clone(),
                 write: section.sandbox_write.clone(),
                 execute: section.sandbox_execute.clone(),

@@ -39,6 +39,18 @@ pub enum Transport {
     Sse,
 }
 
+/// What holds a command.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Tier {
+    /// The kernel's own boundaries.
+    #[default]
+    Kernel,
+    /// gVisor.
+    Gvisor,
+    /// A container runtime, by name.
+    Oci,
+}
+
 settings! {
     /// One upstream MCP server. `NAME` is 1 to 64 of `a-z`, `0-9`, `-` and `_`; it is part of the server's
     /// URL and of tool names. A server has a `command`, or is `admitted`, or has a `url`.
@@ -59,6 +71,15 @@ settings! {
         Live env: Vec<(String, Parameter)> = ENVIRONMENT;
         /// Working directory of the command.
         Live cwd: Option<PathBuf> = Maybe(FilePath);
+        /// What holds the command: the kernel's own boundaries, or a container runtime inside of some of them. One that is
+        /// not installed or cannot be used is a reason not to start the command. See `docs/sandbox.md`.
+        Live sandbox_tier: Tier = Choice { words: &[
+            ("kernel", Tier::Kernel, "namespaces, Landlock and a filter of system calls"),
+            ("gvisor", Tier::Gvisor, "`runsc`, a kernel of its own"),
+            ("oci", Tier::Oci, "the runtime that `sandbox_runtime` names"),
+        ] }, default r#""kernel""#;
+        /// The runtime of `sandbox_tier`, by name on the `PATH` or by path; of `gvisor` it is `runsc` when absent.
+        Live sandbox_runtime: Option<String> = Maybe(Program);
         /// Files and directories the command may read, besides its own package and the system's libraries.
         Live sandbox_read: Vec<PathBuf> = List(FilePath);
         /// Files and directories the command may change, besides those its arguments name.
@@ -84,6 +105,8 @@ settings! {
         Live danger_private_addresses: Vec<IpAddr> = List(net::IP);
         /// Lets the command use the network as the gateway does, inside a sandbox that holds everything else.
         Live danger_host_network: bool = Flag, default "false";
+        /// Starts the command in the kernel tier where the runtime of `sandbox_tier` is not installed or cannot be used.
+        Live danger_tier_fallback: bool = Flag, default "false";
         /// Runs the command without a sandbox, so that it can do whatever the gateway's user can.
         Live danger_no_sandbox: bool = Flag, default "false";
         /// URL of the server's MCP endpoint.
@@ -276,6 +299,12 @@ impl Code {
 /// What is listed for a command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sandbox {
+    /// What holds it.
+    pub tier: Tier,
+    /// The runtime for that, when it is named.
+    pub runtime: Option<String>,
+    /// The kernel tier instead where the other cannot be had.
+    pub danger_tier_fallback: bool,
     /// Files that may be read.
     pub read: Vec<PathBuf>,
     /// Files that may be changed.

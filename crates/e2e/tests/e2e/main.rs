@@ -26,6 +26,7 @@
 //! | [`admitted`] | a server out of the store behind `serve`: approved, looked at again at each start, retired |
 //! | [`advisories`] | packages compared with advisories, whose ranges agree with those of npm and of Python's own library |
 //! | [`learn`] | what real servers need, learnt from a run of each, is enough for them |
+//! | [`tiers`] | servers held by container runtimes |
 //! | [`reload`] | a new configuration takes over, a bad one does not |
 //!
 //! The program has to be built (`cargo build -p portcullis -p portcullis-testkit`), the test bed installed
@@ -71,6 +72,7 @@ mod stop;
 mod streams;
 mod tasks;
 mod telemetry;
+mod tiers;
 mod tokens;
 mod until;
 mod upstream_credentials;

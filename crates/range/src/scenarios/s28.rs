@@ -77,7 +77,10 @@ impl Yard {
     async fn open(place: &Place) -> Result<Self, Trouble> {
         let home = tempfile::tempdir().map_err(Trouble::io("making a directory"))?;
         let (client, tls) = Client::for_gateway_in(home.path())?;
-        let (findings, journal) = (home.path().join("findings"), Journal::at(home.path().join("journal")));
+        // Of its own: it may write there, and the gateway's key is beside it.
+        let calm = home.path().join("calm");
+        std::fs::create_dir(&calm).map_err(Trouble::io("making a directory"))?;
+        let (findings, journal) = (home.path().join("findings"), Journal::at(calm.join("journal")));
         let hostile = place.hostile(&[&findings.to_string_lossy()]);
         let setup = place.setup().sections(&tls).sections(LIMITS);
         let setup = setup

@@ -13,7 +13,7 @@ use std::{
 
 use portcullis_core::Digest;
 
-use crate::plan::{Draft, Egress, Plan, PlanFault};
+use crate::plan::{Draft, Egress, Plan, PlanFault, Tier};
 
 /// A server's command, and what is listed for it besides.
 #[derive(Clone, Debug, Default)]
@@ -40,6 +40,8 @@ pub struct Asked {
     pub egress: Egress,
     /// The network of the machine.
     pub danger_host_network: bool,
+    /// What puts the boundaries up.
+    pub tier: Tier,
 }
 
 /// What is to be run instead, which is the same as what was asked for with package runners taken apart.
@@ -125,6 +127,7 @@ pub fn infer(asked: &Asked) -> Result<Inferred, InferFault> {
     asked.execute.iter().try_for_each(|it| runtime::execute(&mut draft, OsStr::new(it)).map(drop))?;
     asked.env.iter().for_each(|name| draft.env(name));
     draft.egress(asked.egress.clone())?;
+    draft.tier(asked.tier.clone());
     if asked.danger_host_network {
         draft.danger_host_network();
     }

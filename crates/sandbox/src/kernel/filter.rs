@@ -39,6 +39,16 @@ pub(super) struct Filters {
 impl Filters {
     /// `watching` says whether calls that name files are to wait as well.
     pub(super) fn new(watching: bool) -> Result<Self, StartError> {
+        Self::answering(watching, HEARD, HEARD)
+    }
+
+    /// The same with the kernel's own answers, of which nobody is told.
+    pub(super) fn silent() -> Result<Self, StartError> {
+        let refused = SeccompAction::Errno(libc::EPERM.unsigned_abs());
+        Self::answering(false, refused, SeccompAction::Errno(libc::ENOSYS.unsigned_abs()))
+    }
+
+    fn answering(watching: bool, refused: SeccompAction, unknown: SeccompAction) -> Result<Self, StartError> {
         let unsupported = |error: seccompiler::BackendError| {
             StartError::unmet("seccomp", format!("the filter cannot be built: {error}"))
         };
@@ -53,8 +63,8 @@ impl Filters {
         let fallbacks = plainly(FALLEN_BACK_FROM.iter().map(|call| call.1).collect());
         let known = plainly(ALLOWED.iter().flat_map(|group| group.calls).map(|call| call.1).collect());
         let by_name =
-            program(by_name().map_err(unsupported)?, SeccompAction::Allow, HEARD).map_err(unsupported)?;
-        let known = program(known, HEARD, SeccompAction::Allow).map_err(unsupported)?;
+            program(by_name().map_err(unsupported)?, SeccompAction::Allow, refused).map_err(unsupported)?;
+        let known = program(known, unknown, SeccompAction::Allow).map_err(unsupported)?;
         let watched = plainly(watched().filter(|_| watching).map(|row| row.call.1).collect());
         let watched = program(watched, SeccompAction::Allow, HEARD).map_err(unsupported)?;
         let known = one_after_the_other(watched, known);
@@ -62,6 +72,12 @@ impl Filters {
             fallbacks: program(fallbacks, SeccompAction::Allow, absent).map_err(unsupported)?,
             heard: heard(one_after_the_other(by_name, known)),
         })
+    }
+
+    /// Puts those in force that make nobody wait.
+    pub(super) fn apply_silent(&self) -> std::io::Result<()> {
+        let programs = [&self.fallbacks, &self.heard];
+        programs.into_iter().try_for_each(|it| seccompiler::apply_filter(it).map_err(std::io::Error::other))
     }
 
     /// Puts them in force for this thread and all it will start, and gives the descriptor at which calls wait.

@@ -97,12 +97,7 @@ fn prepare(
     door: Option<OwnedFd>,
 ) -> Result<(), StartError> {
     let failed = |error: io::Error| StartError::unmet("namespaces", error.to_string());
-    set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| failed(error.into()))?;
-    // Until the process outside has said who we are and what we may use, nothing can be done.
-    match rustix::io::read(control, &mut [0]) {
-        Ok(1) => {}
-        _ => return Err(failed(io::ErrorKind::UnexpectedEof.into())),
-    }
+    until_admitted(control)?;
     identity.assume().map_err(failed)?;
     // A change of user clears it.
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| failed(error.into()))?;
@@ -113,6 +108,16 @@ fn prepare(
     sethostname(b"sandbox").map_err(|error| failed(error.into()))?;
     drop_capabilities().map_err(|error| StartError::unmet("capabilities", error.to_string()))?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(|error| failed(error.into()))
+}
+
+/// Until the process outside has said who we are and what we may use, nothing can be done.
+pub(super) fn until_admitted(control: &OwnedFd) -> Result<(), StartError> {
+    let failed = |error: io::Error| StartError::unmet("namespaces", error.to_string());
+    set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| failed(error.into()))?;
+    match rustix::io::read(control, &mut [0]) {
+        Ok(1) => Ok(()),
+        _ => Err(failed(io::ErrorKind::UnexpectedEof.into())),
+    }
 }
 
 /// From here on not even this process could change the inside.
@@ -217,7 +222,7 @@ fn probe(
             return 1;
         }
         system::keep_only(&[control.as_fd()]);
-        for probed in run_all(ground, plan) {
+        for probed in run_all(&ground.targets, plan) {
             supervise::tell(control.as_fd(), &Report::Probed(probed));
         }
         0
@@ -226,7 +231,7 @@ fn probe(
     Ok((pid, listener(here.into())?))
 }
 
-fn limit(limits: &Limits) -> io::Result<()> {
+pub(super) fn limit(limits: &Limits) -> io::Result<()> {
     for (resource, value) in [
         (Resource::Core, 0),
         (Resource::Fsize, limits.file),

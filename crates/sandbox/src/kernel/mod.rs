@@ -15,6 +15,7 @@ mod error;
 mod filter;
 mod ids;
 mod init;
+mod oci;
 mod rights;
 mod root;
 mod seal;
@@ -59,6 +60,7 @@ use crate::{
 pub use self::{
     calls::{CallVerdict, SystemCall, system_calls},
     error::StartError,
+    oci::{ATTEMPT, ENTER, attempt, enter},
     seal::DigestOf,
 };
 
@@ -72,6 +74,9 @@ const NAMESPACES: i32 = libc::CLONE_NEWUSER
     | libc::CLONE_NEWIPC
     | libc::CLONE_NEWUTS
     | libc::CLONE_NEWCGROUP;
+
+/// Those of the first process of a tier that has a runtime: that makes one for users itself, and control groups.
+const AROUND_RUNTIME: i32 = NAMESPACES & !(libc::CLONE_NEWUSER | libc::CLONE_NEWCGROUP);
 
 /// A running sandbox. Dropping it ends everything inside.
 #[derive(Debug)]
@@ -174,26 +179,48 @@ impl Contained {
         let filters = Filters::new(matches!(task, Task::Learn(_)))?;
         let identity = Identity::for_server().map_err(failed)?;
         let trees = if identity.other { Some(root::open(plan, identity)?) } else { None };
+        let trees = match (plan.tier.is_kernel(), trees) {
+            (true, trees) => trees,
+            (false, Some(mut trees)) => {
+                trees.push(oci::own_program(identity)?);
+                Some(trees)
+            }
+            (false, None) => {
+                let why = format!("the tier {} is set up by root alone", plan.tier);
+                return Err(StartError::unmet("runtime", why));
+            }
+        };
+        if !plan.tier.is_kernel() && matches!(task, Task::Learn(_)) {
+            return Err(StartError::unmet(
+                "runtime",
+                "what a server uses is watched in the kernel tier only".to_owned(),
+            ));
+        }
         let (control, theirs) = UnixStream::pair().map_err(failed)?;
         let name = format!("portcullis-{}-{}", getpid(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let cgroup = Cgroup::new(&name, &plan.limits);
+        let cgroup = Cgroup::new(&name, &plan.tier.around(&plan.limits));
         let way_out = (!plan.egress.is_closed() && !plan.danger_host_network).then(door::pair).transpose();
         let (here, door) = way_out.map_err(failed)?.unzip();
         let inside = Inside { plan, identity, trees, filters, task, control: OwnedFd::from(theirs), door };
-        let namespaces = if plan.danger_host_network { NAMESPACES & !libc::CLONE_NEWNET } else { NAMESPACES };
-        let forked = system::fork_into(namespaces, control.into(), move || init::main(inside));
+        let namespaces = if plan.tier.is_kernel() { NAMESPACES } else { AROUND_RUNTIME };
+        let namespaces = if plan.danger_host_network { namespaces & !libc::CLONE_NEWNET } else { namespaces };
+        let forked = system::fork_into(namespaces, control.into(), move || {
+            if plan.tier.is_kernel() { init::main(inside) } else { oci::main(inside, &name) }
+        });
         let (first, control) = forked.map_err(failed)?;
         let limit = plan.limits.seconds.map(Duration::from_secs);
         let started = Instant::now();
         let contained =
             Self { first, control, cgroup, started, limit, waited: false, door: here, way_out: None };
-        contained.admit(identity).map_err(failed)?;
+        contained.admit(identity, plan.tier.is_kernel()).map_err(failed)?;
         Ok(contained)
     }
 
     /// Says who the first process is and what it may use, and lets it go on.
-    fn admit(&self, identity: Identity) -> io::Result<()> {
-        identity.map(self.first)?;
+    fn admit(&self, identity: Identity, mapped: bool) -> io::Result<()> {
+        if mapped {
+            identity.map(self.first)?;
+        }
         self.cgroup.add(self.first)?;
         rustix::io::write(&self.control, &[0])?;
         Ok(())

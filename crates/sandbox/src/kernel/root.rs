@@ -38,6 +38,8 @@ const ROOT_SIZE: u64 = 1 << 20;
 /// Files of the temporary file system.
 const SCRATCH_FILES: u64 = 16_384;
 
+const SCRATCH_FLAGS: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV).union(MountFlags::NOEXEC);
+
 /// A copy of a part of the host's tree of mounts that is in no place yet.
 pub(super) struct Tree {
     at: PathBuf,
@@ -60,6 +62,12 @@ pub(super) fn open(plan: &Plan, identity: Identity) -> Result<Vec<Tree>, StartEr
     // What is inside of something else is mounted after it.
     trees.sort_by(|one, other| one.at.cmp(&other.at));
     Ok(trees)
+}
+
+/// Opens one file that is to be read and executed in another place.
+pub(super) fn open_as(path: &Path, at: &Path, identity: Identity) -> io::Result<Tree> {
+    let tree = open_one(path, MountAttributes::read_only(), identity, &mut BTreeMap::new())?;
+    Ok(Tree { at: at.to_owned(), ..tree })
 }
 
 type Owners = BTreeMap<(u32, u32), OwnedFd>;
@@ -133,40 +141,58 @@ fn empty_root() -> io::Result<()> {
 }
 
 fn fill(plan: &Plan, trees: Vec<Tree>, devices: Vec<Tree>) -> io::Result<()> {
-    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-    for place in [SCRATCH, "/dev/shm"] {
-        fs::create_dir_all(place)?;
-        temporary(place, flags, plan.limits.scratch, "1777")?;
+    let root = Path::new("/");
+    fs::create_dir_all("/dev/shm")?;
+    temporary("/dev/shm", SCRATCH_FLAGS, plan.limits.scratch, "1777")?;
+    devices.iter().try_for_each(|device| place(root, device))?;
+    for (at, to) in LINKS {
+        link(root, Path::new(at), Path::new(to))?;
     }
-    for tree in trees.into_iter().chain(devices) {
-        place(&tree)?;
-    }
-    let fixed = LINKS.iter().map(|(at, to)| (Path::new(*at), Path::new(*to)));
-    for (at, to) in plan.links.iter().map(|(at, to)| (at.as_path(), to.as_path())).chain(fixed) {
-        if fs::symlink_metadata(at).is_err() {
-            fs::create_dir_all(at.parent().unwrap_or(at))?;
-            symlink(to, at)?;
-        }
-    }
-    for (path, text) in MADE {
-        if fs::symlink_metadata(path).is_err() {
-            fs::create_dir_all(Path::new(path).parent().unwrap_or(Path::new("/")))?;
-            fs::write(path, text)?;
-        }
-    }
+    furnish(root, plan, trees)?;
     let root = rustix::fs::open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
     system::set_mount_attributes_here(root.as_fd(), MountAttributes::read_only())
 }
 
-fn place(tree: &Tree) -> io::Result<()> {
-    if fs::symlink_metadata(&tree.at).is_err() {
-        fs::create_dir_all(tree.at.parent().unwrap_or(&tree.at))?;
-        if tree.directory { fs::create_dir(&tree.at)? } else { fs::write(&tree.at, "")? }
+/// Puts what a plan grants, its links and the files that are made below `root`.
+pub(super) fn furnish(root: &Path, plan: &Plan, trees: Vec<Tree>) -> io::Result<()> {
+    let scratch = below(root, Path::new(SCRATCH));
+    fs::create_dir_all(&scratch)?;
+    temporary(&scratch.to_string_lossy(), SCRATCH_FLAGS, plan.limits.scratch, "1777")?;
+    trees.iter().try_for_each(|tree| place(root, tree))?;
+    plan.links.iter().try_for_each(|(at, to)| link(root, at, to))?;
+    for (path, text) in MADE {
+        let path = below(root, Path::new(path));
+        if fs::symlink_metadata(&path).is_err() {
+            fs::create_dir_all(path.parent().unwrap_or(root))?;
+            fs::write(path, text)?;
+        }
     }
-    Ok(move_mount(&tree.mount, "", CWD, &tree.at, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?)
+    Ok(())
 }
 
-fn temporary(place: &str, flags: MountFlags, size: u64, mode: &str) -> io::Result<()> {
+fn below(root: &Path, at: &Path) -> PathBuf {
+    root.join(at.strip_prefix("/").unwrap_or(at))
+}
+
+fn link(root: &Path, at: &Path, to: &Path) -> io::Result<()> {
+    let at = below(root, at);
+    if fs::symlink_metadata(&at).is_err() {
+        fs::create_dir_all(at.parent().unwrap_or(root))?;
+        symlink(to, at)?;
+    }
+    Ok(())
+}
+
+fn place(root: &Path, tree: &Tree) -> io::Result<()> {
+    let at = below(root, &tree.at);
+    if fs::symlink_metadata(&at).is_err() {
+        fs::create_dir_all(at.parent().unwrap_or(root))?;
+        if tree.directory { fs::create_dir(&at)? } else { fs::write(&at, "")? }
+    }
+    Ok(move_mount(&tree.mount, "", CWD, &at, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?)
+}
+
+pub(super) fn temporary(place: &str, flags: MountFlags, size: u64, mode: &str) -> io::Result<()> {
     let options = CString::new(format!("size={size},nr_inodes={SCRATCH_FILES},mode={mode}"))?;
     Ok(mount("tmpfs", place, "tmpfs", flags, options.as_c_str())?)
 }

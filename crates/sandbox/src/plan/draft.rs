@@ -11,7 +11,7 @@ use std::{
 use portcullis_core::Digest;
 
 use super::{
-    Egress, Limits, Plan, PlanFault, SCRATCH,
+    Egress, Limits, Plan, PlanFault, SCRATCH, Tier,
     resolve::resolve,
     system::{ALIASES, BOUNDARIES, LOADERS, NAMES, READ},
 };
@@ -39,6 +39,7 @@ impl Draft {
     /// start at.
     pub fn new(path: &OsStr, from: &Path) -> Self {
         let plan = Plan {
+            tier: Tier::Kernel,
             read: BTreeSet::new(),
             write: BTreeSet::new(),
             execute: BTreeSet::new(),
@@ -141,6 +142,11 @@ impl Draft {
     pub fn cwd(&mut self, path: &Path) -> Result<(), PlanFault> {
         self.plan.cwd = self.find(path)?;
         Ok(())
+    }
+
+    /// Has something else than the kernel put the boundaries up.
+    pub fn tier(&mut self, tier: Tier) {
+        self.plan.tier = tier;
     }
 
     /// Lets it reach hosts, each attempt on record.

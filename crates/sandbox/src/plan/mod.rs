@@ -6,6 +6,7 @@ mod fault;
 mod limits;
 mod resolve;
 mod system;
+mod tier;
 mod words;
 
 use std::{
@@ -16,7 +17,7 @@ use std::{
 use portcullis_core::Digest;
 use serde::{Deserialize, Serialize};
 
-pub use self::{draft::Draft, egress::Egress, fault::PlanFault, limits::Limits};
+pub use self::{draft::Draft, egress::Egress, fault::PlanFault, limits::Limits, tier::Tier};
 
 pub(crate) use self::system::{DEVICES, LINKS, MADE};
 
@@ -27,6 +28,9 @@ pub(crate) use self::system::{DEVICES, LINKS, MADE};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
+    /// What puts the boundaries up.
+    #[serde(default, skip_serializing_if = "Tier::is_kernel")]
+    pub tier: Tier,
     /// Files and directories that may be read, with everything below.
     pub read: BTreeSet<PathBuf>,
     /// Files and directories that may be read and changed, with everything below. Nothing in them can be

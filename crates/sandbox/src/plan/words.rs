@@ -17,6 +17,9 @@ impl fmt::Display for Plan {
             or_nothing(shown.collect())
         };
         let none = BTreeSet::new();
+        if !self.tier.is_kernel() {
+            writeln!(out, "is held by    {}", self.tier)?;
+        }
         writeln!(out, "reads         libraries of the system, {}", listed(&self.read, &system))?;
         for (path, digest) in &self.sealed {
             writeln!(out, "starts if     {} is {digest}", path.display())?;

@@ -14,6 +14,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::{Probed, Verdict};
 
 const CANARY: &str = "not for a server";
@@ -21,13 +23,25 @@ const CANARY: &str = "not for a server";
 /// Targets outside of a sandbox. Removed when dropped.
 #[derive(Debug)]
 pub(crate) struct Ground {
+    pub(crate) targets: Targets,
+    listeners: Listeners,
+}
+
+/// What attempts are told of them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Targets {
     pub(crate) directory: PathBuf,
     pub(crate) tcp: SocketAddr,
     pub(crate) udp: SocketAddr,
     pub(crate) abstract_name: String,
-    /// This process, as the machine numbers it.
+    /// The process that made them, as the machine numbers it.
     pub(crate) pid: u32,
-    listeners: Listeners,
+}
+
+impl Targets {
+    pub(crate) fn canary(&self) -> PathBuf {
+        self.directory.join("canary")
+    }
 }
 
 #[derive(Debug)]
@@ -62,18 +76,15 @@ impl Ground {
         name.set_nonblocking(true)?;
         let (tcp_at, udp_at) = (tcp.local_addr()?, udp.local_addr()?);
         let listeners = Listeners { tcp, udp, path, name };
-        Ok(Self { directory, tcp: tcp_at, udp: udp_at, abstract_name, pid, listeners })
-    }
-
-    pub(crate) fn canary(&self) -> PathBuf {
-        self.directory.join("canary")
+        let targets = Targets { directory, tcp: tcp_at, udp: udp_at, abstract_name, pid };
+        Ok(Self { targets, listeners })
     }
 
     /// What arrived, whatever the attempts themselves have seen.
     pub(super) fn seen_outside(&self) -> Vec<Probed> {
         let Listeners { tcp, udp, path, name } = &self.listeners;
-        let changed = fs::read_to_string(self.canary()).map_or(true, |text| text != CANARY);
-        let entries = fs::read_dir(&self.directory).map_or(0, Iterator::count);
+        let changed = fs::read_to_string(self.targets.canary()).map_or(true, |text| text != CANARY);
+        let entries = fs::read_dir(&self.targets.directory).map_or(0, Iterator::count);
         [
             ("nothing has changed outside", "files", changed || entries != 2),
             ("no connection has arrived outside", "network", arrived(tcp.accept())),
@@ -99,6 +110,6 @@ fn arrived<T>(received: io::Result<T>) -> bool {
 
 impl Drop for Ground {
     fn drop(&mut self) {
-        let _gone = fs::remove_dir_all(&self.directory);
+        let _gone = fs::remove_dir_all(&self.targets.directory);
     }
 }

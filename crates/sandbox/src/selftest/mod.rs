@@ -12,7 +12,7 @@ use std::path::Path;
 
 pub use self::proof::{Probed, Proof, Verdict};
 use crate::{Contained, Plan, StartError};
-pub(crate) use ground::Ground;
+pub(crate) use ground::{Ground, Targets};
 pub(crate) use probes::run_all;
 
 /// The first argument by which the program knows that it is to test a plan it reads from standard input.
@@ -42,7 +42,7 @@ pub fn prove(plan: &Plan, place: &Path) -> Result<Proof, StartError> {
 #[doc(hidden)]
 pub fn unproved(plan: &Plan, place: &Path) -> std::io::Result<Proof> {
     let ground = Ground::make(place)?;
-    let mut probed: Vec<Probed> = run_all(&ground, plan).collect();
+    let mut probed: Vec<Probed> = run_all(&ground.targets, plan).collect();
     probed.extend(ground.seen_outside());
     Ok(Proof::new(plan, probed))
 }

@@ -3,7 +3,7 @@
 use portcullis_core::Digest;
 use serde::{Deserialize, Serialize};
 
-use crate::Plan;
+use crate::{Plan, Tier};
 
 /// What came of one attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,6 +11,8 @@ use crate::Plan;
 pub enum Verdict {
     /// It was stopped.
     Held,
+    /// It had its effect on the tier's own kernel, which is no part of the machine.
+    Inside,
     /// It had its effect, as an option with `danger` in its name says it may.
     Granted,
     /// It had its effect.
@@ -31,6 +33,21 @@ pub struct Probed {
     pub said: String,
 }
 
+/// What has its effect in gVisor, and why that is none on the machine.
+const OF_GVISOR: &[(&str, &str)] = &[
+    ("change a control group", "gVisor's own groups can be listed, in which nobody else is"),
+    ("make a tunnel", "the device is one of gVisor's own, whose network has nothing but a loopback"),
+    (
+        "run a library",
+        "gVisor has no list of programs: what can be read and lies outside of what can be changed can run",
+    ),
+    ("listen", "on a loopback of gVisor's own"),
+    (
+        "send a datagram to a service of this machine",
+        "on a loopback of gVisor's own; none has arrived outside",
+    ),
+];
+
 /// All attempts against one plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -47,6 +64,14 @@ impl Proof {
         let granted = plan.danger_host_network;
         let open = probes.iter_mut().filter(|it| it.verdict == Verdict::Open && it.boundary == "network");
         open.filter(|_| granted).for_each(|it| it.verdict = Verdict::Granted);
+        if matches!(plan.tier, Tier::Gvisor { .. }) {
+            for probed in probes.iter_mut().filter(|it| it.verdict == Verdict::Open) {
+                if let Some((_, why)) = OF_GVISOR.iter().find(|(probe, _)| probed.probe == *probe) {
+                    probed.verdict = Verdict::Inside;
+                    probed.said = (*why).to_owned();
+                }
+            }
+        }
         Self { plan: plan.digest().to_string(), probes }
     }
 

@@ -16,6 +16,7 @@ use crate::{
         grants::Grants,
         run::{default_record, name_of},
     },
+    config,
     exit::{Exit, Failure, Outcome},
     files::{self, Access, Existing},
     own::Own,
@@ -59,6 +60,12 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, printer: &Printer) -> Outcome {
     let name = args.name.clone().map_or_else(|| name_of(&args.command), Ok)?;
     args.grants.reach.policy(printer)?;
+    if args.grants.held.tier != config::Tier::Kernel {
+        let what = "what a server uses is watched in the kernel tier only";
+        return Err(
+            Failure::new(Exit::Usage, what).remedy("leave `--tier` out: the draft is good for every tier")
+        );
+    }
     let usage = |what: String| Failure::new(Exit::Usage, what);
     let own = args.record.iter().fold(Own::of_user(printer), |own, file| own.with(file, "the record"));
     let cwd = std::env::current_dir().map_err(|error| usage(format!("the working directory: {error}")))?;
@@ -90,7 +97,7 @@ fn asked(args: &Args, around: &Around) -> Asked {
 
 /// The plan it is watched in.
 fn wide(args: &Args, base: &Plan, around: &Around) -> Result<Plan, portcullis_sandbox::PlanFault> {
-    let Grants { read, write, execute, reach, danger_host_network } = &args.grants;
+    let Grants { held: _, read, write, execute, reach, danger_host_network } = &args.grants;
     let mut listed = Draft::new(&std::env::var_os("PATH").unwrap_or_default(), &around.cwd);
     read.iter().try_for_each(|path| listed.read(path))?;
     write.iter().try_for_each(|path| listed.write(path))?;

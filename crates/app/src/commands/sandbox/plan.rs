@@ -5,9 +5,10 @@ use std::{ffi::OsStr, path::PathBuf};
 use portcullis_sandbox::{Draft, Limits, Plan, PlanFault};
 
 use crate::{
-    commands::grants::Grants,
+    commands::grants::{Grants, Held},
     exit::{Exit, Failure},
     printer::Printer,
+    tier,
 };
 
 /// What the command may do. Everything that is not listed is refused.
@@ -62,7 +63,11 @@ impl PlanArgs {
             Failure::new(Exit::Usage, format!("the working directory cannot be used: {error}"))
         })?;
         let path = std::env::var_os("PATH").unwrap_or_default();
+        let Held { tier, runtime } = &self.grants.held;
+        let tier = tier::settled(*tier, runtime.as_deref())
+            .map_err(|what| Failure::new(Exit::Usage, what).remedy("or leave `--tier` out"))?;
         let mut draft = Draft::new(&path, &from);
+        draft.tier(tier);
         let program = self.fill(&mut draft).map_err(|fault| {
             Failure::new(Exit::Usage, fault.to_string()).remedy("name a file or directory that exists")
         })?;
@@ -71,7 +76,7 @@ impl PlanArgs {
     }
 
     fn fill(&self, draft: &mut Draft) -> Result<PathBuf, PlanFault> {
-        let Grants { read, write, execute, reach, danger_host_network } = &self.grants;
+        let Grants { held: _, read, write, execute, reach, danger_host_network } = &self.grants;
         read.iter().try_for_each(|path| draft.read(path))?;
         write.iter().try_for_each(|path| draft.write(path))?;
         execute.iter().try_for_each(|program| draft.execute(OsStr::new(program)).map(drop))?;

@@ -43,13 +43,14 @@ pub(crate) fn run(args: &Args, printer: &Printer) -> Outcome {
         let note = note.map_err(|what| Failure::new(Exit::Usage, what))?;
         files::write(file, note.as_bytes(), Access::Usual, Existing::Replace)?;
     }
-    let not_held = proof.probes.iter().filter(|it| it.verdict != Verdict::Held).count();
+    let holds = |verdict| matches!(verdict, Verdict::Held | Verdict::Inside);
+    let not_held = proof.probes.iter().filter(|it| !holds(it.verdict)).count();
     if args.json {
         printer.json(&json!({ "proof": proof, "digest": proof.digest(), "holds": not_held == 0 }));
     } else {
         let shown = |it: &&Probed| args.all || it.verdict != Verdict::Held;
         proof.probes.iter().filter(shown).for_each(|it| printer.line(&line(it)));
-        let held = proof.probes.len() - not_held;
+        let held = proof.probes.iter().filter(|it| it.verdict == Verdict::Held).count();
         printer.line(&format!("{held} of {} were stopped", counted(proof.probes.len(), "attempt")));
         printer.line(&format!("plan          {}", proof.plan));
         printer.line(&format!("self-test     {}", proof.digest()));
@@ -60,6 +61,7 @@ pub(crate) fn run(args: &Args, printer: &Printer) -> Outcome {
 fn line(probed: &Probed) -> String {
     let verdict = match probed.verdict {
         Verdict::Held => "held",
+        Verdict::Inside => "inside",
         Verdict::Granted => "granted",
         Verdict::Open => "OPEN",
     };

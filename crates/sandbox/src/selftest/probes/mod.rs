@@ -8,7 +8,7 @@ mod rights;
 
 use std::io;
 
-use super::{Ground, Probed, Verdict};
+use super::{Probed, Targets, Verdict};
 use crate::Plan;
 
 /// One attempt.
@@ -18,7 +18,7 @@ struct Probe {
     attempt: Attempt,
 }
 
-type Attempt = fn(&Ground, &Plan) -> io::Result<()>;
+type Attempt = fn(&Targets, &Plan) -> io::Result<()>;
 
 /// In the order they are made: one that could end or change this process, had it its effect, comes late.
 const BOUNDARIES: &[(&str, &[Probe])] = &[
@@ -33,7 +33,7 @@ const fn probe(name: &'static str, attempt: Attempt) -> Probe {
 }
 
 /// Makes every attempt.
-pub(crate) fn run_all(ground: &Ground, plan: &Plan) -> impl Iterator<Item = Probed> {
+pub(crate) fn run_all(ground: &Targets, plan: &Plan) -> impl Iterator<Item = Probed> {
     let made = BOUNDARIES.iter().flat_map(move |(boundary, probes)| {
         probes.iter().map(move |probe| judged(boundary, probe.name.to_owned(), (probe.attempt)(ground, plan)))
     });

@@ -21,9 +21,15 @@ pub(super) const PROBES: &[Probe] = &[
         let processes = names.filter(|name| name.to_string_lossy().parse::<u32>().is_ok()).count();
         if processes > OWN { Ok(()) } else { holds("its own are all there is") }
     }),
-    probe("read the environment of the first process", |_, _| fs::read("/proc/1/environ").map(drop)),
-    probe("read the memory of the first process", |_, _| fs::File::open("/proc/1/mem").map(drop)),
-    probe("see the descriptors of the first process", |_, _| fs::read_dir("/proc/1/fd").map(drop)),
+    probe("read the environment of the first process", |_, _| {
+        of_first(|| fs::read("/proc/1/environ").map(drop))
+    }),
+    probe("read the memory of the first process", |_, _| {
+        of_first(|| fs::File::open("/proc/1/mem").map(drop))
+    }),
+    probe("see the descriptors of the first process", |_, _| {
+        of_first(|| fs::read_dir("/proc/1/fd").map(drop))
+    }),
     probe("name a process of the machine", |ground, _| {
         let named = i32::try_from(ground.pid).ok().and_then(Pid::from_raw);
         // A number so low may be that of one of ours as well.
@@ -40,3 +46,8 @@ pub(super) const PROBES: &[Probe] = &[
         UnixStream::connect_addr(&SocketAddr::from_abstract_name(&ground.abstract_name)?).map(drop)
     }),
 ];
+
+/// What a container holds is its own first process.
+fn of_first(attempt: impl Fn() -> io::Result<()>) -> io::Result<()> {
+    if std::process::id() == 1 { holds("it is the first process itself") } else { attempt() }
+}
