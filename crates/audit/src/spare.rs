@@ -104,7 +104,7 @@ impl Sink for WithSpare {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "test code")]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
 
     use portcullis_core::FakeClock;
 
