@@ -47,7 +47,12 @@ pub fn left_behind(active: &Path, bytes: u64) -> io::Result<Vec<LeftBehind>> {
     // An outcome is never written before its decision, but the bytes looked at may begin between them.
     let mut ended: HashSet<String> = HashSet::new();
     let mut number = 0;
-    Tail::near_end(active, bytes)?.read(&mut |line| {
+    let mut tail = match Tail::near_end(active, bytes) {
+        // There is no log yet.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        tail => tail?,
+    };
+    tail.read(&mut |line| {
         number += 1;
         match read(line) {
             Some(Line::Allowed(left)) => {

@@ -115,7 +115,8 @@ fn submissions_are_cosigned_as_the_protocol_says() {
     ground.records = 1_000;
     ground.run(400);
     assert!(matches!(add(&Submission { old: 400, ..submission(&ground, 0) }), Err(Refused::Conflict(400))));
-    assert_eq!(fs::read_to_string(kept.path().join(EVIDENCE)).unwrap().lines().count(), 2);
+    // That one, and the two whose proofs were none.
+    assert_eq!(fs::read_to_string(kept.path().join(EVIDENCE)).unwrap().lines().count(), 3);
     ground.new_key(&[Algorithm::Ed25519]);
     ground.run(1);
     assert_eq!(status(&submission(&ground, 400)), 403);
