@@ -47,23 +47,25 @@ pub fn left_behind(active: &Path, bytes: u64) -> io::Result<Vec<LeftBehind>> {
     // An outcome is never written before its decision, but the bytes looked at may begin between them.
     let mut ended: HashSet<String> = HashSet::new();
     let mut number = 0;
-    let mut tail = match Tail::near_end(active, bytes) {
+    let looked = Tail::near_end(active, bytes).and_then(|mut tail| {
+        tail.read(&mut |line| {
+            number += 1;
+            match read(line) {
+                Some(Line::Allowed(left)) => {
+                    open.insert(left.decision.to_string(), (number, left));
+                }
+                Some(Line::Ended(decision)) => {
+                    ended.insert(decision);
+                }
+                None => {}
+            }
+        })
+    });
+    match looked {
         // There is no log yet.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        tail => tail?,
+        looked => looked?,
     };
-    tail.read(&mut |line| {
-        number += 1;
-        match read(line) {
-            Some(Line::Allowed(left)) => {
-                open.insert(left.decision.to_string(), (number, left));
-            }
-            Some(Line::Ended(decision)) => {
-                ended.insert(decision);
-            }
-            None => {}
-        }
-    })?;
     let mut left: Vec<_> = open.into_iter().filter(|(id, _)| !ended.contains(id)).map(|(_, it)| it).collect();
     left.sort_by_key(|(number, _)| *number);
     Ok(left.into_iter().map(|(_, left)| left).collect())
