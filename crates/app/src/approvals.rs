@@ -9,7 +9,10 @@ use std::{
 use portcullis_core::{Approval, Approvals, Asked, BoxFuture};
 use serde::{Deserialize, Serialize};
 
-use crate::files::{self, Access, Existing};
+use crate::{
+    config::{Beside, Config},
+    files::{self, Access, Existing},
+};
 
 /// How long a call waits for a decision, and a decision for its call, in milliseconds.
 const LASTING_MS: u64 = 15 * 60 * 1000;
@@ -53,6 +56,11 @@ pub(crate) struct ApprovalFiles {
 }
 
 impl ApprovalFiles {
+    /// Those of this configuration.
+    pub(crate) fn of(config: &Config) -> Self {
+        Self::new(Beside::Approvals.of(config))
+    }
+
     pub(crate) fn new(directory: PathBuf) -> Self {
         Self { directory: directory.into() }
     }

@@ -12,7 +12,7 @@ use portcullis_core::{BoxFuture, Digest, Secret};
 use portcullis_identity::{ConnectionStore, StoreFault};
 
 use crate::{
-    config::{Config, SecretError, read_private},
+    config::{Beside, Config, SecretError, read_private},
     files::{self, Access, Existing},
 };
 
@@ -30,7 +30,7 @@ pub(crate) struct ConnectionFiles {
 impl ConnectionFiles {
     /// Those of this configuration, beside its pins.
     pub(crate) fn of(config: &Config) -> Self {
-        Self { directory: config.pins.directory.with_file_name("connections") }
+        Self { directory: Beside::Connections.of(config) }
     }
 
     fn path(&self, key: &Digest, ending: &str) -> PathBuf {

@@ -15,7 +15,7 @@ use portcullis_sandbox::Plan;
 
 use crate::{
     commands::locate,
-    config::{self, Code, Config, Named, Reach, TransparencyConfig},
+    config::{self, Beside, Code, Config, Named, Reach, TransparencyConfig},
     printer::Printer,
 };
 
@@ -58,12 +58,14 @@ struct Kept {
     what: String,
     /// Whether servers may read it.
     readable: bool,
+    /// Whether it is a link on the way to something: who may change it says where that is, and nothing is in it.
+    is_link: bool,
 }
 
 impl Own {
     /// What every gateway of this user has, and what `config` names.
     pub(crate) fn of(config: &Config) -> Self {
-        let mut own = Self::default();
+        let mut own = config.users.as_deref().map(Self::of).unwrap_or_default();
         own.add_usual();
         config.named.iter().for_each(|named| own.add_named(named));
         let inline = config.settled.iter().any(|settled| settled.value.contains("danger_inline"));
@@ -78,14 +80,10 @@ impl Own {
             own.add(key, "`audit.log_key`", false);
         }
         own.add(&config.pins.directory, "`pins.directory`", false);
-        for (name, what) in [
-            ("approvals", "the approvals beside the pins"),
-            ("connections", "the connections of people beside the pins"),
-            ("serving", "the tasks and keys of handles beside the pins"),
-        ] {
-            own.add(&config.pins.directory.with_file_name(name), what, false);
-        }
         own.add(&config.stop.directory, "`stop.directory`", false);
+        for beside in Beside::ALL {
+            own.add(&beside.of(config), beside.what(), false);
+        }
         own.add(&config.supply.store, "`supply.store`", true);
         let admitted =
             |reach: &Reach| matches!(reach, Reach::Command(it) if matches!(it.code, Code::Admitted(_)));
@@ -95,11 +93,22 @@ impl Own {
         own
     }
 
-    /// The same for a command that has no configuration of its own: what that of this user's gateway names.
+    /// The same for a command that has no configuration of its own: what is that of this user's gateway.
     pub(crate) fn of_user(printer: &Printer) -> Self {
+        match found(printer) {
+            Found::Nothing => Self::usual(),
+            Found::Unreadable(named) => {
+                let mut own = Self::usual();
+                own.add_named(&named);
+                own
+            }
+            Found::Config(config) => Self::of(&config),
+        }
+    }
+
+    fn usual() -> Self {
         let mut own = Self::default();
         own.add_usual();
-        found(printer).iter().for_each(|named| own.add_named(named));
         own
     }
 
@@ -130,9 +139,10 @@ impl Own {
     }
 
     fn add(&mut self, path: &Path, what: &str, readable: bool) {
-        for path in stations(path) {
-            self.0.insert(Kept { path, what: what.to_owned(), readable });
-        }
+        let (real, links) = stations(path);
+        let kept = |path, is_link| Kept { path, what: what.to_owned(), readable, is_link };
+        self.0.extend(links.into_iter().map(|link| kept(link, true)));
+        self.0.insert(kept(real, false));
     }
 
     /// Whether a plan leaves all of it alone.
@@ -153,7 +163,9 @@ impl Own {
 
     /// Whether a part of `kept` may be read that all of this grant is in.
     fn lets_read(&self, grant: &Path, writes: bool, kept: &Kept) -> bool {
-        let part = |it: &Kept| it.readable && it.path.starts_with(&kept.path) && grant.starts_with(&it.path);
+        let part = |it: &Kept| {
+            it.readable && !it.is_link && it.path.starts_with(&kept.path) && grant.starts_with(&it.path)
+        };
         !writes && self.0.iter().any(part)
     }
 
@@ -169,29 +181,39 @@ impl Own {
     }
 }
 
-/// The paths that this user's own configuration names, and those of its files, when there is one.
-pub(crate) fn found(printer: &Printer) -> Vec<Named> {
-    let Ok(file) = locate(None) else { return Vec::new() };
-    let at = |field: &str, path: PathBuf| Named { field: field.to_owned(), path };
+/// The configuration of this user's own gateway.
+pub(crate) enum Found {
+    /// There is none.
+    Nothing,
+    /// There is one that cannot be read: its file.
+    Unreadable(Named),
+    /// This.
+    Config(Box<Config>),
+}
+
+/// Looks for the configuration of this user's own gateway.
+pub(crate) fn found(printer: &Printer) -> Found {
+    let Ok(file) = locate(None) else { return Found::Nothing };
     match config::load(&file) {
-        Ok(loaded) => {
-            let files = loaded.config.sources.into_iter().map(|path| at("configuration", path));
-            loaded.config.named.into_iter().chain(files).collect()
-        }
+        Ok(loaded) => Found::Config(Box::new(loaded.config)),
         Err(_) => {
             printer.warning(
                 &format!("{} cannot be read: what it names is not kept from the command", file.display()),
                 Some("`portcullis check` says what is wrong with it"),
             );
-            vec![at("configuration", file)]
+            Found::Unreadable(Named { field: "configuration".to_owned(), path: file })
         }
     }
 }
 
 impl Kept {
     fn is_reached_by(&self, grant: &Path, writes: bool) -> bool {
-        (writes || !self.readable)
-            && (is_below(&self.path, grant) || is_below(grant, &self.path) || self.is_continued_in(grant))
+        let (path, below) = match self.path.parent().filter(|_| self.is_link) {
+            // Itself, and not what it leads to: that is kept, too, as far as it has to be.
+            Some(place) => (place, false),
+            None => (&*self.path, is_below(grant, &self.path)),
+        };
+        (writes || !self.readable) && (is_below(path, grant) || below || self.is_continued_in(grant))
     }
 
     /// Whether it is a part of a log that has been closed: the same name with a number and a time in it.
@@ -221,7 +243,7 @@ fn told(grant: &Path, writes: bool, kept: &Kept) -> String {
 }
 
 /// Where a path really leads, and where every link on the way is. What does not exist yet is taken as it is written.
-fn stations(path: &Path) -> Vec<PathBuf> {
+fn stations(path: &Path) -> (PathBuf, Vec<PathBuf>) {
     let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let mut ahead = steps(&whole);
     let (mut real, mut found, mut links) = (PathBuf::from("/"), Vec::new(), 0);
@@ -243,8 +265,7 @@ fn stations(path: &Path) -> Vec<PathBuf> {
             _ => real = here,
         }
     }
-    found.push(real);
-    found
+    (real, found)
 }
 
 /// The last first.

@@ -105,6 +105,19 @@ fn printable(text: &str) -> String {
     clean
 }
 
+/// A text that others chose, on one line of its own or as a part of one.
+pub(crate) fn on_one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for character in text.chars() {
+        if misleads(character) {
+            line.extend(character.escape_debug());
+        } else {
+            line.push(character);
+        }
+    }
+    line
+}
+
 /// Whether a character can make a reader see something else than what is there.
 pub(crate) fn misleads(character: char) -> bool {
     let turns =

@@ -2,10 +2,16 @@
 //!
 //! Nobody waits: what the gateway does not take stays where it is, and the first process counts meanwhile.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::{
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    time::{Duration, Instant},
+};
 
 use portcullis_core::Exit;
-use rustix::{event::Timespec, io::Errno};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
+};
 
 use crate::{
     report::Report,
@@ -31,6 +37,23 @@ impl Relay {
 
     pub(crate) fn of_nobody() -> Self {
         Self { from: None, waiting: None, ended: None }
+    }
+
+    /// Passes on what the first process still has to tell, until it says that this is all, or this time is over.
+    pub(crate) fn drain(&mut self, control: BorrowedFd<'_>, longest: Duration) {
+        let start = Instant::now();
+        while let Some(from) = &self.from {
+            let left = longest.checked_sub(start.elapsed()).and_then(|left| Timespec::try_from(left).ok());
+            let Some(left) = left else { return };
+            match poll(&mut [PollFd::new(from, PollFlags::IN)], Some(&left)) {
+                Ok(0) => return,
+                Ok(_) => self.take(),
+                Err(Errno::INTR) => {}
+                Err(_) => return,
+            }
+            self.tell(control);
+            self.waiting = None;
+        }
     }
 
     /// Passes on what is left, once the first process is gone, and gives the end it told of.

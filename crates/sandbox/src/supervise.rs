@@ -21,6 +21,7 @@ use rustix::{
 
 use crate::{
     Contained, DigestOf, Plan, StartError, door,
+    kernel::LAST_WORDS,
     order::{self, Order, Stdio},
     process_table,
     relay::Relay,
@@ -70,6 +71,10 @@ fn supervise(control: BorrowedFd<'_>, digest_of: Option<DigestOf>) -> Result<Exi
         Server::Plain(_) => Relay::of_nobody(),
     };
     let watched = watch(control, &server, &mut relay);
+    if let (Server::Contained(contained), Ok(None)) = (&server, &watched) {
+        contained.ask_rest();
+        relay.drain(control, LAST_WORDS);
+    }
     let exit = end_all(server.pid(), watched.as_ref().ok().copied().flatten());
     let ended = relay.finish(control);
     let told = match server {

@@ -69,7 +69,7 @@ impl Place {
         }
         if let Ok(file) = locate(self.config.as_deref()) {
             let loaded = config::load(&file).map_err(|report| unusable(&file, &report))?;
-            return Ok(ApprovalFiles::new(loaded.config.pins.directory.with_file_name("approvals")));
+            return Ok(ApprovalFiles::of(&loaded.config));
         }
         let home = std::env::home_dir().filter(|home| home.is_absolute());
         let home = home.ok_or_else(|| {

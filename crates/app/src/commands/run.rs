@@ -16,7 +16,7 @@ use crate::{
     config::{self, Code, Config, Sandbox, TransparencyConfig, sources},
     egress,
     exit::{Exit, Failure, Outcome},
-    own,
+    own::{self, Found},
     printer::Printer,
     runtime,
     supply::Place,
@@ -100,7 +100,11 @@ pub(crate) fn run(mut args: Args, printer: &Printer) -> Outcome {
     config.supply = args.place.supply(config.supply, trust::keys(&args.approver)?)?;
     config.pins.directory = pins.unwrap_or(config.pins.directory);
     config.audit.transparency = args.log.map(TransparencyConfig::at);
-    config.named.extend(own::found(printer));
+    match own::found(printer) {
+        Found::Nothing => {}
+        Found::Unreadable(named) => config.named.push(named),
+        Found::Config(users) => config.users = Some(users),
+    }
     let (label, policy) = match &args.policy {
         Some(path) => (path.to_string_lossy().into_owned(), read_policy(path, printer)?),
         None => ("built-in policy".to_owned(), portcullis_policy::run_policy(&name)),

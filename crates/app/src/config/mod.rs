@@ -1,6 +1,7 @@
 //! The configuration: one TOML file, read into types that cannot be wrong, every mistake reported at once.
 
 pub mod behaviour;
+mod beside;
 mod between;
 mod content;
 pub(crate) mod credential;
@@ -42,6 +43,7 @@ use portcullis_inspect::pins::Trust;
 use portcullis_inspect::targets::TargetPolicy;
 
 pub use behaviour::Behaviour;
+pub(crate) use beside::Beside;
 pub use credential::Credential;
 pub use data::Data;
 pub use issuer::Issuer;
@@ -110,6 +112,9 @@ pub struct Config {
     pub sources: Vec<PathBuf>,
     /// Every path that a setting names, defaults included.
     pub named: Vec<Named>,
+    /// The configuration of this user's gateway, where this is none of a gateway but what a command says: what is that
+    /// gateway's own is out of reach here too.
+    pub users: Option<Box<Config>>,
 }
 
 /// Certificate and key.

@@ -219,6 +219,7 @@ impl Draft {
             settled,
             sources,
             named,
+            users: None,
         })
     }
 }

@@ -13,13 +13,17 @@ use std::{
 use portcullis_core::{Clock as _, SystemClock};
 use portcullis_gateway::{HandleKeys, KeptTask, Lasting, TaskBook};
 
-use crate::{config::Config, files, printer::Printer};
+use crate::{
+    config::{Beside, Config},
+    files,
+    printer::Printer,
+};
 use keys::KeyFile;
 use tasks::TaskFile;
 
-/// Where it is, beside the pins.
+/// Where it is.
 fn directory(config: &Config) -> PathBuf {
-    config.pins.directory.with_file_name("serving")
+    Beside::Serving.of(config)
 }
 
 /// The directory while this process has it.

@@ -15,7 +15,9 @@ struct Place(PathBuf);
 impl Place {
     fn new(name: &str) -> Self {
         let at = std::env::temp_dir().join(format!("portcullis-own-{name}-{}", std::process::id()));
-        for part in ["state/store/tree", "state/pins", "logs", "work", "config", "elsewhere"] {
+        for part in
+            ["state/store/tree", "state/pins", "logs", "work", "config", "elsewhere/other", "elsewhere/pins"]
+        {
             fs::create_dir_all(at.join(part)).unwrap();
         }
         for file in ["logs/audit.jsonl", CLOSED, "logs/auditor.jsonl", "config/key", "config/policy"] {
@@ -69,6 +71,9 @@ fn no_plan_reaches_what_is_the_gateways_own() {
         // The link in it leads to the pins: whoever may change the link says where they are.
         ("work", false, false),
         ("elsewhere", false, false),
+        ("elsewhere/pins", false, false),
+        // Beside the pins, where the link leads as well.
+        ("elsewhere/other", true, true),
     ] {
         for (writes, allowed) in [(false, read), (true, write)] {
             let mut draft = Draft::new("/usr/bin".as_ref(), &place.0);
@@ -92,20 +97,38 @@ fn every_path_a_configuration_names_is_the_gateways_own_or_a_servers() {
                 sandbox_read = [\"../work\"]\nenv = { TOKEN = { file = \"token\" } }\n";
     fs::write(&file, text).unwrap();
     let config = config::load(&file).unwrap().config;
-    let own = Own::of(&config);
-    let keeps = |path: &str| own.0.iter().any(|kept| kept.path == place.0.join(path));
+    // As well for a command that has a configuration of its own, beside that of the user's gateway.
+    let mut other = config.clone();
+    (other.named, other.sources) = (Vec::new(), Vec::new());
+    other.audit.file = place.0.join("work/records.jsonl");
+    other.pins.directory = place.0.join("work/pins");
+    other.audit.transparency = None;
+    other.users = Some(Box::new(config.clone()));
+    for config in [&config, &other] {
+        keeps_all(&place, &Own::of(config));
+    }
+    assert!(!keeps(&place, &Own::of(&config), "work"));
+}
+
+fn keeps(place: &Place, own: &Own, path: &str) -> bool {
+    own.0.iter().any(|kept| kept.path == place.0.join(path))
+}
+
+fn keeps_all(place: &Place, own: &Own) {
     for path in [
         "logs/a.jsonl",
         "logs/tree",
         "logs/tree.key",
         "logs/pins",
         "logs/approvals",
+        "logs/connections",
+        "logs/serving",
+        "logs/streams",
         "config/token",
         "config/portcullis.toml",
         "config/portcullis.lock",
         "config/policy.cedar",
     ] {
-        assert!(keeps(path), "{path} in {own:?}");
+        assert!(keeps(place, own, path), "{path} in {own:?}");
     }
-    assert!(!keeps("work"));
 }

@@ -73,7 +73,7 @@ impl Builder {
                 .map_err(|e| e.to_string())?,
             inspector: Inspector::new(options).map_err(|e| e.to_string())?,
             pins: self.pins.clone(),
-            approvals: Arc::new(ApprovalFiles::new(config.pins.directory.with_file_name("approvals"))),
+            approvals: Arc::new(ApprovalFiles::of(config)),
             stated: Some(stated(config, &servers)),
             servers,
             settings: settings(config),

@@ -17,7 +17,7 @@ use tokio::{task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::{self, Destination, read_private},
+    config::{self, Beside, Destination, read_private},
     exit::{Exit, Failure},
     runtime::node_name,
 };
@@ -89,7 +89,7 @@ impl Streams {
 }
 
 fn options(stream: &config::Stream, log: &Path) -> Result<StreamOptions, Failure> {
-    let directory = log.with_file_name("streams");
+    let directory = Beside::Streams.beside(log);
     crate::files::private_directory(&directory)?;
     Ok(StreamOptions {
         log: log.to_owned(),

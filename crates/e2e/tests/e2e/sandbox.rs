@@ -138,22 +138,26 @@ async fn a_server_of_a_configuration_that_could_reach_what_that_names_is_not_sta
 
 /// Answers as a server does, after a call that no server has any business with.
 const TRACER: &str = r#"
-import ctypes, json, sys
+import ctypes, json, signal, sys
 for line in sys.stdin:
     asked = json.loads(line)
     if asked.get("method") != "initialize":
         continue
     for _ in range(30):
-        got = ctypes.CDLL(None).syscall(101, 16, 1, 0, 0) if sys.argv[1] == "traces" else 0
+        got = ctypes.CDLL(None).syscall(101, 16, 1, 0, 0) if sys.argv[1] != "rests" else 0
     info = {"name": str(got), "version": "1"}
     result = {"protocolVersion": asked["params"]["protocolVersion"], "capabilities": {}, "serverInfo": info}
     print(json.dumps({"jsonrpc": "2.0", "id": asked["id"], "result": result}), flush=True)
+if sys.argv[1] == "clings":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    while True:
+        signal.pause()
 "#;
 
 #[tokio::test]
 async fn a_system_call_that_is_refused_is_on_record_and_told() {
     let home = tempfile::tempdir().unwrap();
-    for (deed, answer, refused) in [("traces", "-1", true), ("rests", "0", false)] {
+    for (deed, answer, refused) in [("traces", "-1", true), ("clings", "-1", true), ("rests", "0", false)] {
         let place = tempfile::tempdir_in(home.path()).unwrap();
         let record = place.path().join("records.jsonl");
         let args = ["-c", TRACER, deed].map(str::to_owned).to_vec();

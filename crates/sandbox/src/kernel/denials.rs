@@ -23,16 +23,17 @@ use crate::{
     system,
 };
 
-/// How soon after telling what was refused it is told again, at first: each time after twice as long.
+/// How soon after telling how often it is told again, at first: each time after twice as long. A kind that was not told
+/// before is told at once.
 const SOONEST: Duration = Duration::from_secs(1);
 
-/// And at last, so that nobody fills a log by making calls.
+/// And at last, so that nobody fills a log by making calls. After as long without any it is told soon again.
 const LATEST: Duration = Duration::from_secs(60);
 
 /// How soon somebody is told who could not be told at once.
 const SOON: Timespec = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
 
-/// Kinds of calls and programs that are counted apart; what is beyond is counted together.
+/// Kinds of calls and programs that are told apart; what is beyond is counted together.
 const MOST_KINDS: usize = 32;
 
 /// Longest name of a program, in characters.
@@ -41,11 +42,21 @@ const MOST_NAME: usize = 200;
 /// Programs that are not told apart.
 const OTHERS: &str = "other programs";
 
-/// What was refused and not told yet.
+/// Calls of one kind.
+#[derive(Debug, Default)]
+struct Count {
+    untold: u64,
+    /// Whether some were told.
+    known: bool,
+}
+
+/// What was refused.
 #[derive(Debug)]
 pub(super) struct Denials {
     listener: OwnedFd,
-    counts: BTreeMap<(i64, String), u64>,
+    /// INVARIANT: a kind stays, so that each is new once and there are never more than a number of them.
+    counts: BTreeMap<(i64, String), Count>,
+    /// When repeats were told last.
     told: Option<Instant>,
     pause: Duration,
     /// Files that are used, when that is to be learnt.
@@ -62,10 +73,48 @@ impl Denials {
         Self { sightings: Some(Sightings::default()), ..self }
     }
 
-    /// Tells the rest, when everything inside has ended.
+    /// Tells the rest, before everything inside ends.
     pub(super) fn finish(&mut self, control: BorrowedFd<'_>) {
-        self.told = None;
-        self.tell(control);
+        self.tell_those(control, |_| true);
+    }
+
+    /// Tells of these kinds what is untold.
+    fn tell_those(&mut self, control: BorrowedFd<'_>, chosen: impl Fn(&Count) -> bool) {
+        for ((number, program), count) in &mut self.counts {
+            if count.untold == 0 || !chosen(count) {
+                continue;
+            }
+            let (call, program) = (calls::named(*number).0, program.clone());
+            let denied = DeniedCall { call, program, count: count.untold };
+            if try_tell(control, &Report::Denied(denied)).is_ok() {
+                *count = Count { untold: 0, known: true };
+            }
+        }
+    }
+
+    /// How long repeats are not told yet, if at all.
+    fn hold(&self, now: Instant) -> Option<Duration> {
+        let since = now.saturating_duration_since(self.told?);
+        self.pause.checked_sub(since).filter(|it| !it.is_zero())
+    }
+
+    /// Tells all there is at `now`, and the repeats if it is their time; gives the time after which to try again.
+    fn tell_at(&mut self, control: BorrowedFd<'_>, now: Instant) -> Option<Duration> {
+        self.tell_those(control, |count| !count.known);
+        if self.counts.values().any(|count| count.known && count.untold > 0) {
+            if let Some(left) = self.hold(now) {
+                return Some(left);
+            }
+            self.pause = match self.told.map(|told| now.saturating_duration_since(told)) {
+                Some(since) if since < self.pause.saturating_add(LATEST) => {
+                    LATEST.min(self.pause.saturating_mul(2))
+                }
+                _ => SOONEST,
+            };
+            self.told = Some(now);
+            self.tell_those(control, |_| true);
+        }
+        self.counts.values().any(|count| count.untold > 0).then_some(SOONEST)
     }
 
     fn count(&mut self, number: i64, program: String) {
@@ -73,7 +122,7 @@ impl Denials {
         let kind = (number, program);
         let kind = if full && !self.counts.contains_key(&kind) { (-1, OTHERS.to_owned()) } else { kind };
         let count = self.counts.entry(kind).or_default();
-        *count = count.saturating_add(1);
+        count.untold = count.untold.saturating_add(1);
     }
 }
 
@@ -98,22 +147,8 @@ impl Aside for Denials {
         if seen {
             return Some(SOON);
         }
-        if self.counts.is_empty() {
-            return None;
-        }
-        let since = self.told.map(|told| told.elapsed());
-        if let Some(left) = since.and_then(|since| self.pause.checked_sub(since)).filter(|it| !it.is_zero()) {
-            return Timespec::try_from(left).ok();
-        }
-        if since.is_some() {
-            self.pause = LATEST.min(self.pause.saturating_mul(2));
-        }
-        self.told = Some(Instant::now());
-        self.counts.retain(|(number, program), count| {
-            let (call, program) = (calls::named(*number).0, program.clone());
-            try_tell(control, &Report::Denied(DeniedCall { call, program, count: *count })).is_err()
-        });
-        (!self.counts.is_empty()).then(|| Timespec::try_from(SOONEST).ok()).flatten()
+        let again = self.tell_at(control, Instant::now());
+        again.and_then(|again| Timespec::try_from(again).ok())
     }
 }
 
@@ -127,18 +162,64 @@ fn program(thread: u32) -> Option<String> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "test code")]
+    use std::os::unix::net::UnixStream;
+
     use super::*;
 
     #[test]
     fn kinds_are_counted_apart_up_to_a_number_and_together_beyond() {
-        let (one, _other) = std::os::unix::net::UnixStream::pair().unwrap();
+        let (one, _other) = UnixStream::pair().unwrap();
         let mut denials = Denials::heard_at(one.into());
         for number in 0..1_000 {
             denials.count(libc::SYS_ptrace, format!("/p{}", number % 100));
             denials.count(libc::SYS_ptrace, "/p0".to_owned());
         }
         assert_eq!(denials.counts.len(), MOST_KINDS + 1);
-        assert_eq!(denials.counts.values().sum::<u64>(), 2_000);
-        assert_eq!(denials.counts.get(&(libc::SYS_ptrace, "/p0".to_owned())), Some(&1_010));
+        assert_eq!(denials.counts.values().map(|it| it.untold).sum::<u64>(), 2_000);
+        let one = denials.counts.get(&(libc::SYS_ptrace, "/p0".to_owned())).unwrap();
+        assert_eq!(one.untold, 1_010);
+    }
+
+    /// How often what is told at a time was refused.
+    fn told(denials: &mut Denials, now: Instant) -> Vec<u64> {
+        let (control, here) = UnixStream::pair().unwrap();
+        denials.tell_at(control.as_fd(), now);
+        drop(control);
+        let mut counts = Vec::new();
+        while let Some(Report::Denied(calls)) = Report::read(&here) {
+            counts.push(calls.count);
+        }
+        counts
+    }
+
+    #[test]
+    fn what_is_new_is_told_at_once_and_repeats_later_and_later() {
+        let (one, _other) = UnixStream::pair().unwrap();
+        let mut denials = Denials::heard_at(one.into());
+        let start = Instant::now();
+        let mut made = 0;
+        // A minute of cheap calls.
+        for second in 0..70 {
+            denials.count(libc::SYS_ptrace, "/cheap".to_owned());
+            made += told(&mut denials, start + Duration::from_secs(second)).len();
+        }
+        assert!((5..10).contains(&made), "{made}");
+        denials.count(libc::SYS_ptrace, "/cheap".to_owned());
+        denials.count(libc::SYS_keyctl, "/new".to_owned());
+        let soon = start + Duration::from_secs(70);
+        assert_eq!(told(&mut denials, soon), [1], "the new one alone");
+        assert!(denials.counts.values().any(|it| it.untold > 0));
+        // The rest at the end, and after a rest it is as at first.
+        let (control, here) = UnixStream::pair().unwrap();
+        denials.finish(control.as_fd());
+        drop(control);
+        assert!(matches!(Report::read(&here), Some(Report::Denied(calls)) if calls.count > 1));
+        assert!(denials.counts.values().all(|it| it.untold == 0));
+        let later = soon + Duration::from_secs(1_000);
+        for (after, expected) in [(0, 1), (1, 1), (2, 0), (3, 1)] {
+            denials.count(libc::SYS_ptrace, "/cheap".to_owned());
+            let counts = told(&mut denials, later + Duration::from_secs(after));
+            assert_eq!(counts.len(), expected, "{after}");
+        }
     }
 }

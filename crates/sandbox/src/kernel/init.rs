@@ -80,13 +80,24 @@ pub(super) fn main(inside: Inside<'_>) -> u8 {
             let denials = Denials::heard_at(listener);
             let mut denials = if watching { denials.watching() } else { denials };
             let ended = supervise::watch(control.as_fd(), &Server::Plain(server), &mut denials);
-            let ended = ended.ok().flatten();
             denials.finish(control.as_fd());
-            supervise::tell(control.as_fd(), &Report::Ended(supervise::exit_of(ended)));
+            match ended {
+                Ok(None) => await_end(&control),
+                ended => {
+                    let ended = Report::Ended(supervise::exit_of(ended.ok().flatten()));
+                    supervise::tell(control.as_fd(), &ended);
+                }
+            }
         }
         Err(error) => supervise::tell(control.as_fd(), &error.to_report()),
     }
     0
+}
+
+/// Says that nothing more is to be told, and waits to be ended, or for nobody to be there who would do it.
+fn await_end(control: &OwnedFd) {
+    let _nobody = rustix::net::shutdown(control, rustix::net::Shutdown::Write);
+    while matches!(rustix::io::read(control, &mut [0]), Ok(1) | Err(rustix::io::Errno::INTR)) {}
 }
 
 fn prepare(

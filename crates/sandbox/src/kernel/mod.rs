@@ -67,6 +67,9 @@ pub use self::{
 /// Longest time a self-test may take, on a machine that has other things to do.
 const PROBING: Duration = Duration::from_secs(60);
 
+/// Longest time the first process may take to tell the rest, when everything is to end at once.
+pub(crate) const LAST_WORDS: Duration = Duration::from_millis(250);
+
 const NAMESPACES: i32 = libc::CLONE_NEWUSER
     | libc::CLONE_NEWPID
     | libc::CLONE_NEWNS
@@ -256,6 +259,11 @@ impl Contained {
         self.first
     }
 
+    /// Has the first process tell what it has not told yet. It tells nothing after that, and waits to be ended.
+    pub(crate) fn ask_rest(&self) {
+        let _gone = rustix::io::write(&self.control, &[KILL]);
+    }
+
     /// Asks the command to end.
     pub(crate) fn terminate(&self) {
         let _gone = rustix::io::write(&self.control, &[TERMINATE]);
@@ -281,11 +289,17 @@ impl Contained {
     }
 
     /// Waits until the command and everything it started have ended.
-    pub fn wait(self) -> Ended {
+    pub fn wait(mut self) -> Ended {
         let (mut denied, mut seen, mut exit, mut timed_out) = (Vec::new(), BTreeSet::new(), None, false);
         loop {
-            timed_out = timed_out || !self.wait_for_report();
-            match if timed_out { None } else { self.next_report() } {
+            let is_there = self.wait_for_report();
+            if !is_there && !timed_out {
+                timed_out = true;
+                self.ask_rest();
+                self.limit = Some(self.started.elapsed().saturating_add(LAST_WORDS));
+                continue;
+            }
+            match if is_there { self.next_report() } else { None } {
                 Some(Report::Denied(calls)) => DeniedCall::add(&mut denied, calls),
                 Some(Report::Seen(sighting)) => {
                     seen.insert(sighting);
@@ -321,7 +335,7 @@ impl Drop for Contained {
         if self.waited {
             return;
         }
-        let _gone = rustix::io::write(&self.control, &[KILL]);
+        self.ask_rest();
         let _gone = kill_process(self.first, Signal::KILL);
         // Returns when everything inside is gone: the kernel sees to that before it lets its first process go.
         while matches!(waitpid(Some(self.first), WaitOptions::empty()), Err(rustix::io::Errno::INTR)) {}

@@ -29,8 +29,10 @@ pub struct Learnt {
     pub write: BTreeSet<PathBuf>,
     /// Programs it executed.
     pub execute: BTreeSet<PathBuf>,
-    /// What it tried and is not in the draft.
+    /// What it tried and is not in the draft, [`MOST_WITHHELD`] at most.
     pub withheld: BTreeSet<Withheld>,
+    /// How many there were besides.
+    pub withheld_besides: usize,
     /// What its command lets it change and it left alone.
     pub unused: BTreeSet<PathBuf>,
 }
@@ -45,6 +47,9 @@ pub struct Withheld {
     /// Why not.
     pub why: String,
 }
+
+/// As much of what is withheld is told: a server chooses what it tries, and a person reads it.
+pub const MOST_WITHHELD: usize = 100;
 
 /// Parts of paths that are beside the point: caches that programs do without.
 const CACHES: &[&str] = &["__pycache__"];
@@ -83,6 +88,9 @@ pub fn learn(base: &Plan, wide: &Plan, around: &Around, seen: &BTreeSet<Sighting
         deed: Deed::Read,
         why: "it is too much to be given as a whole: list what is needed of it".to_owned(),
     }));
+    if let Some(last) = learnt.withheld.iter().nth(MOST_WITHHELD).cloned() {
+        learnt.withheld_besides = learnt.withheld.split_off(&last).len();
+    }
     learnt.write = fold::without_parts(&fold::by_directory(&learnt.write, around));
     learnt.read = read.into_iter().filter(|path| !below_any(path, &learnt.write)).collect();
     let used = |path: &PathBuf| seen.iter().any(|it| it.path.starts_with(path));

@@ -11,15 +11,28 @@ struct Place(PathBuf);
 impl Place {
     fn new() -> Self {
         let at = Path::new("/var/tmp").join(format!("portcullis-learn-{}", std::process::id()));
-        for part in
-            ["home/.ssh", "home/docs/deep", "home/work/sub", "home/lib/node_modules/a/b", "home/.config/gh"]
-        {
+        for part in [
+            "home/.ssh",
+            "home/docs/deep",
+            "home/work/sub",
+            "home/lib/node_modules/a/b",
+            "home/.config/gh",
+            "home/.config/git",
+            "home/.local/share/uv/credentials",
+            "home/.local/share/uv/python",
+        ] {
             fs::create_dir_all(at.join(part)).unwrap();
         }
         let many = (0..6).map(|n| format!("home/docs/{n}"));
         let files = [
             "home/.ssh/id",
             "home/.config/gh/hosts",
+            "home/.config/git/credentials",
+            "home/.config/git/config",
+            "home/.config/git/ignore",
+            "home/.gitconfig",
+            "home/.local/share/uv/credentials/index",
+            "home/.local/share/uv/python/bin",
             "home/work/x",
             "home/lib/node_modules/a/b/c.js",
             "home/one",
@@ -47,8 +60,18 @@ fn a_draft_holds_what_was_used_and_no_secrets() {
     let mut listed = base.clone();
     listed.write.insert(at("home/work"));
     let wide = widened(&listed, &around);
-    assert!(below_any(&at("home/docs/1"), &wide.read));
-    for hidden in ["home/.ssh/id", "home/one", "home/.config/gh/hosts"] {
+    for shown in ["home/docs/1", "home/.config/git/ignore", "home/.local/share/uv/python/bin"] {
+        assert!(below_any(&at(shown), &wide.read), "{shown} not in {wide:?}");
+    }
+    for hidden in [
+        "home/.ssh/id",
+        "home/one",
+        "home/.config/gh/hosts",
+        "home/.config/git/credentials",
+        "home/.config/git/config",
+        "home/.gitconfig",
+        "home/.local/share/uv/credentials/index",
+    ] {
         assert!(!below_any(&at(hidden), &wide.read), "{hidden} in {wide:?}");
     }
     let check = |used: &[(Deed, &str)], read: &[&str], write: &[&str], withheld: &[&str]| {
@@ -73,6 +96,10 @@ fn a_draft_holds_what_was_used_and_no_secrets() {
     check(&[(Deed::Read, "home")], &[], &[], &["home"]);
     check(&[(Deed::Read, "home/.ssh/id"), (Deed::Read, "home/one")], &[], &[], &["home/.ssh/id", "home/one"]);
     check(&[(Deed::Read, "home/none"), (Deed::Read, "home/docs/none")], &[], &[], &[]);
+    let many = (0..MOST_WITHHELD + 7).map(|number| at(&format!("home/docs/new{number}")));
+    let many = many.map(|path| Sighting { deed: Deed::Change, path }).collect();
+    let learnt = learn(&base, &wide, &around, &many);
+    assert_eq!((learnt.withheld.len(), learnt.withheld_besides), (MOST_WITHHELD, 7));
     check(&[(Deed::Write, "home/work/x")], &[], &["home/work/x"], &[]);
     check(
         &[(Deed::Change, "home/work/sub/new"), (Deed::Read, "home/work/sub/new")],

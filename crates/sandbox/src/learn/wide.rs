@@ -32,11 +32,17 @@ const SECRETS: &[(&str, &str)] = &[
     (".config/hub", "tokens of GitHub"),
     (".config/glab-cli", "tokens of GitLab"),
     (".git-credentials", "passwords of Git"),
+    (".config/git/credentials", "passwords of Git"),
+    // Headers for servers, and passwords in rewritten addresses (git-config(1), `http.extraHeader`, `url.*.insteadOf`).
+    (".gitconfig", "headers and addresses with passwords, perhaps"),
+    (".config/git/config", "headers and addresses with passwords, perhaps"),
     (".netrc", "passwords"),
     (".npmrc", "tokens of npm"),
     (".pypirc", "tokens of PyPI"),
     (".cargo/credentials.toml", "tokens of crates.io"),
     (".config/pip", "passwords of indices"),
+    (".config/uv", "passwords of indices"),
+    (".local/share/uv/credentials", "passwords of indices"),
     (".terraform.d", "tokens of Terraform"),
     (".vault-token", "a token of Vault"),
     (".pgpass", "passwords of PostgreSQL"),
@@ -67,7 +73,7 @@ const SECRETS: &[(&str, &str)] = &[
 
 /// Hidden parts of a home directory that are shown while a server is watched: runtimes, and how they behave.
 const HARMLESS: &[&str] =
-    &[".gitconfig", ".nvm", ".pyenv", ".volta", ".local/lib", ".local/bin", ".local/share/uv", ".config/git"];
+    &[".nvm", ".pyenv", ".volta", ".local/lib", ".local/bin", ".local/share/uv", ".config/git"];
 
 /// The surroundings of a server that is watched.
 #[derive(Clone, Debug, Default)]

@@ -13,7 +13,7 @@ impl fmt::Display for Plan {
         let system = real_paths(READ);
         let loaders = real_paths(LOADERS);
         let listed = |paths: &BTreeSet<std::path::PathBuf>, but: &BTreeSet<std::path::PathBuf>| {
-            let shown = paths.difference(but).map(|path| path.display().to_string());
+            let shown = paths.difference(but).map(|path| shown(path));
             or_nothing(shown.collect())
         };
         let none = BTreeSet::new();
@@ -22,13 +22,13 @@ impl fmt::Display for Plan {
         }
         writeln!(out, "reads         libraries of the system, {}", listed(&self.read, &system))?;
         for (path, digest) in &self.sealed {
-            writeln!(out, "starts if     {} is {digest}", path.display())?;
+            writeln!(out, "starts if     {} is {digest}", shown(path))?;
         }
         writeln!(out, "changes       {}", listed(&self.write, &none))?;
         writeln!(out, "runs          {}", listed(&self.execute, &loaders))?;
         writeln!(out, "connects to   {}", self.reach())?;
         writeln!(out, "is told       {}", or_nothing(self.env.iter().cloned().collect()))?;
-        writeln!(out, "works in      {}", self.cwd.display())?;
+        writeln!(out, "works in      {}", shown(&self.cwd))?;
         let limits = &self.limits;
         writeln!(
             out,
@@ -70,6 +70,16 @@ impl Plan {
 fn real_paths(table: &[&str]) -> BTreeSet<std::path::PathBuf> {
     let found = table.iter().filter_map(|path| resolve(Path::new(path), Path::new("/")).ok());
     found.map(|resolved| resolved.real).collect()
+}
+
+/// A path as a part of one line.
+fn shown(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let mut line = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() { line.extend(character.escape_debug()) } else { line.push(character) }
+    }
+    line
 }
 
 fn or_nothing(words: Vec<String>) -> String {

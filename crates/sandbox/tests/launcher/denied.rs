@@ -40,3 +40,14 @@ fn a_flood_is_counted() {
     let attempted = stage.contain(&stage.draft().finish(), "flood 20000");
     assert!(attempted.said.contains("refused: 20000 times `keyctl`"), "{attempted:?}");
 }
+
+/// Whoever has to be killed is told of to the end.
+#[test]
+fn what_is_untold_is_told_before_the_end() {
+    let stage = Stage::new(User::Ordinary);
+    let mut draft = stage.draft();
+    draft.limits().seconds = Some(1);
+    let attempted = stage.contain(&draft.finish(), "flood-and-wait 500");
+    assert_eq!(attempted.status, 124, "{attempted:?}");
+    assert!(attempted.said.contains("refused: 500 times `keyctl`"), "{attempted:?}");
+}

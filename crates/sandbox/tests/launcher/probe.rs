@@ -99,6 +99,12 @@ const ATTEMPTS: &[(&str, Attempt)] = &[
         }
         last
     }),
+    ("flood-and-wait", |args| {
+        (0..number(args, 0)).for_each(|_| drop(call(libc::SYS_keyctl, [0, -3, 0, 0, 0])));
+        loop {
+            std::thread::park();
+        }
+    }),
     ("hostname", |_| call(libc::SYS_sethostname, [c"x".as_ptr().expose_provenance() as i64, 1, 0, 0, 0])),
 ];
 

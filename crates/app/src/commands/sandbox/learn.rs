@@ -186,9 +186,11 @@ fn remarks(learnt: &Learnt, not_reached: &BTreeSet<String>) -> Vec<String> {
     let asked = not_reached
         .iter()
         .map(|host| format!("not in the draft: connect to `{}`: `--allow` lets it", host.escape_debug()));
+    let more = learnt.withheld_besides;
+    let more = (more > 0).then(|| format!("not in the draft: {more} more, which are not told one by one"));
     let unused = learnt
         .unused
         .iter()
         .map(|path| format!("never used: `{}`, which its arguments name and it may change", path.display()));
-    tried.chain(asked).chain(unused).collect()
+    tried.chain(more).chain(asked).chain(unused).collect()
 }

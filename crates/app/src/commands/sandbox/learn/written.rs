@@ -13,6 +13,7 @@ use super::{Args, hosts, not_reached, remarks, way_out};
 use crate::{
     config::tree::{key, quote},
     exit::{Exit, Failure},
+    printer::on_one_line,
 };
 
 /// A draft, and the plan that comes of it.
@@ -118,6 +119,7 @@ impl Written {
             "sandbox_hosts": self.egress.hosts,
             "danger_plain_hosts": self.egress.danger_plain_hosts,
             "withheld": self.learnt.withheld,
+            "withheld_besides": self.learnt.withheld_besides,
             "hosts_not_reached": self.not_reached,
             "unused": self.learnt.unused,
             "plan": self.plan,
@@ -134,10 +136,62 @@ impl Written {
         let shells = self.learnt.execute.iter().filter(is_shell);
         let shells =
             shells.map(|path| format!("`{}` is a shell, which runs whatever it is told", path.display()));
-        shells.chain(remarks(&self.learnt, &self.not_reached)).collect()
+        let remarks = shells.chain(remarks(&self.learnt, &self.not_reached));
+        // The server chose some of the paths, and each of these is one line of a comment.
+        remarks.map(|remark| on_one_line(&remark)).collect()
     }
 }
 
 fn texts(paths: &BTreeSet<PathBuf>) -> Vec<String> {
     paths.iter().map(|path| path.to_string_lossy().into_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "test code")]
+    use portcullis_sandbox::{Deed, Draft, learn::Withheld};
+
+    use super::*;
+
+    /// A name that a watched server may give to what it opens.
+    const FORGED: &str = "x\ndanger_no_sandbox = true\r\n\u{1b}[2K#";
+
+    fn path(before: &str) -> PathBuf {
+        format!("{before}/{FORGED}").into()
+    }
+
+    #[test]
+    fn a_server_writes_no_line_of_its_draft() {
+        let withheld = Withheld { path: path("/usr"), deed: Deed::Change, why: "no".into() };
+        let shell = path("/opt").join("sh");
+        let learnt = Learnt {
+            read: BTreeSet::from([path("/srv")]),
+            write: BTreeSet::from([path("/var/tmp")]),
+            execute: BTreeSet::from([shell]),
+            withheld: BTreeSet::from([withheld]),
+            withheld_besides: 3,
+            unused: BTreeSet::from([path("/home")]),
+        };
+        let asked = Asked {
+            program: "server".into(),
+            args: vec![FORGED.into()],
+            cwd: "/".into(),
+            ..Asked::default()
+        };
+        let written = Written {
+            name: "notes".parse().unwrap(),
+            asked,
+            learnt,
+            egress: Egress::default(),
+            not_reached: BTreeSet::from([FORGED.to_owned()]),
+            plan: Draft::new("/usr/bin".as_ref(), "/".as_ref()).finish(),
+        };
+        let text = written.toml();
+        let told = text.lines().filter(|line| line.starts_with("# ") && line.contains("danger_no_sandbox"));
+        assert_eq!(told.count(), 4, "{text}");
+        assert!(text.contains("# not in the draft: 3 more"), "{text}");
+        let keys = ["#", "[server.notes]", "command = ", "args = ", "sandbox_"];
+        assert!(text.lines().all(|line| keys.iter().any(|key| line.starts_with(key))), "{text}");
+        assert!(!text.contains(['\r', '\u{1b}']), "{text}");
+    }
 }
