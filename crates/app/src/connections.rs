@@ -12,7 +12,7 @@ use portcullis_core::{BoxFuture, Digest, Secret};
 use portcullis_identity::{ConnectionStore, StoreFault};
 
 use crate::{
-    config::{Beside, Config, SecretError, read_private},
+    config::{Beside, Config, MAX_SECRET, SecretError, read_private},
     files::{self, Access, Existing},
 };
 
@@ -39,6 +39,12 @@ impl ConnectionFiles {
         self.directory.join(format!("{name}.{ending}"))
     }
 
+    fn open_lock(&self, key: &Digest) -> Result<File, StoreFault> {
+        files::private_directory(&self.directory).map_err(|failure| StoreFault::new(failure.to_line()))?;
+        let path = self.path(key, "lock");
+        OpenOptions::new().create(true).append(true).open(path).map_err(|error| self.fault(error))
+    }
+
     fn fault(&self, error: impl std::fmt::Display) -> StoreFault {
         StoreFault::new(format!("`{}`: {error}", self.directory.display()))
     }
@@ -54,6 +60,9 @@ impl ConnectionStore for ConnectionFiles {
     }
 
     fn save(&self, key: &Digest, content: &Secret) -> Result<(), StoreFault> {
+        if content.expose().len() as u64 > MAX_SECRET {
+            return Err(self.fault(format_args!("what is to be kept is larger than {MAX_SECRET} bytes")));
+        }
         files::private_directory(&self.directory)
             .and_then(|()| {
                 let path = self.path(key, "json");
@@ -72,10 +81,9 @@ impl ConnectionStore for ConnectionFiles {
 
     fn lock<'s>(&'s self, key: &'s Digest) -> BoxFuture<'s, Result<Box<dyn Any + Send>, StoreFault>> {
         Box::pin(async move {
-            files::private_directory(&self.directory)
-                .map_err(|failure| StoreFault::new(failure.to_line()))?;
-            let path = self.path(key, "lock");
-            let file = OpenOptions::new().create(true).append(true).open(path).map_err(|e| self.fault(e))?;
+            let (this, key) = (self.clone(), *key);
+            let opened = tokio::task::spawn_blocking(move || this.open_lock(&key)).await;
+            let file = opened.map_err(|error| self.fault(error))??;
             let start = Instant::now();
             while !is_locked(&file).map_err(|error| self.fault(error))? {
                 if start.elapsed() > PATIENCE {
@@ -121,6 +129,13 @@ mod tests {
         let file = store.path(&key, "json");
         let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&file), mode(&store.directory)), (0o600, 0o700));
+        // No more than can be loaded again, and what was there before stays.
+        let long = "x".repeat(usize::try_from(MAX_SECRET).unwrap());
+        assert!(store.save(&key, &secret(&format!("{long}x"))).is_err());
+        assert_eq!(store.load(&key).unwrap().unwrap().expose(), b"two");
+        store.save(&other, &secret(&long)).unwrap();
+        assert_eq!(store.load(&other).unwrap().unwrap().expose(), long.as_bytes());
+        assert!(store.remove(&other).unwrap());
         fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
         assert!(store.load(&key).is_err(), "others could read it");
         assert!(store.remove(&key).unwrap() && store.load(&key).unwrap().is_none());

@@ -123,7 +123,10 @@ async fn connect(args: &LoginArgs, connector: &Connector, port: u16, printer: &P
         printer.line(&url);
     }
     let asked = &pending;
-    let finish = callback.answer(asked, |query| async move { connector.finish(asked, &query, None).await });
+    let finish = callback.answer(
+        |query| asked.is_answered_by(query),
+        |query| async move { connector.finish(asked, &query, None).await },
+    );
     let finished = tokio::time::timeout(Duration::from_secs(args.wait), finish).await.map_err(|_| {
         Failure::new(Exit::Findings, format!("no answer within {} s", args.wait))
             .remedy("run the command again")

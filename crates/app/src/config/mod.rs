@@ -48,6 +48,7 @@ pub use credential::Credential;
 pub use data::Data;
 pub use issuer::Issuer;
 pub use net::{HostName, HttpUrl, Origin};
+pub(crate) use parameter::MAX_SECRET;
 pub use parameter::{Parameter, SecretError, Source, read_private};
 pub use problem::{Problem, Report, Severity};
 pub(crate) use section::WitnessAt;

@@ -82,8 +82,8 @@ impl SecretError {
     }
 }
 
-/// More than any key or token needs.
-const MAX_SECRET: u64 = 64 * 1024;
+/// Largest file of a secret, in bytes: more than any key or token needs.
+pub(crate) const MAX_SECRET: u64 = 64 * 1024;
 
 impl Parameter {
     /// The file it is read from, if it is.

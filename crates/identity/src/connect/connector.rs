@@ -11,7 +11,7 @@ use super::{
     ConnectFault, Connection, ConnectionStore, PendingConnection, StoreFault, Wanted,
     connection::{self, key, owner},
     discovery::{self, AuthorizationServer, Paths},
-    registration, token,
+    registration, store, token,
 };
 use crate::{ClientAuthentication, HttpFetch};
 
@@ -116,6 +116,7 @@ impl Place {
 }
 
 /// Connects people to one server and holds what came of it.
+#[derive(Clone)]
 pub struct Connector {
     pub(super) config: ConnectConfig,
     pub(super) clock: Arc<dyn Clock>,
@@ -159,7 +160,9 @@ impl Connector {
         let server = self.authorization_server(&paths, resource.as_ref()).await?;
         let owner = owner(principal);
         let described = resource.as_ref().map(|it| it.scopes.as_slice()).unwrap_or_default();
-        let scopes = self.scopes(&owner, &wanted, described, &server)?;
+        // One that cannot be read must not keep somebody from having another.
+        let before = self.read(&owner).await.unwrap_or_default();
+        let scopes = self.scopes(before.as_ref(), &wanted, described, &server);
         let now = self.clock.now_ms() / 1000;
         let client = registration::client(config, &paths, &server, place, now).await?;
         let resource = resource.map_or_else(|| config.server.to_string(), |it| it.resource);
@@ -207,14 +210,13 @@ impl Connector {
     /// the operator did not name when some are named.
     fn scopes(
         &self,
-        owner: &str,
+        before: Option<&Connection>,
         wanted: &Wanted,
         described: &[Arc<str>],
         server: &AuthorizationServer,
-    ) -> Result<Vec<Arc<str>>, ConnectFault> {
-        let before = self.load(owner)?;
+    ) -> Vec<Arc<str>> {
         let first = if wanted.scopes.is_empty() { described } else { wanted.scopes.as_slice() };
-        let (granted, lacking) = before.as_ref().map(|it| (&*it.scopes, &*it.lacking)).unwrap_or_default();
+        let (granted, lacking) = before.map(|it| (&*it.scopes, &*it.lacking)).unwrap_or_default();
         let limit = &self.config.scopes;
         let mut scopes: Vec<Arc<str>> = if limit.is_empty() {
             // Where the server said what was lacking, that is more exact than what it describes.
@@ -234,7 +236,7 @@ impl Connector {
                 true
             }
         });
-        Ok(scopes)
+        scopes
     }
 
     /// Lets a client use the connection that somebody has, as long as that needs nothing new; says whether it may now.
@@ -245,7 +247,7 @@ impl Connector {
         let owner = owner(principal);
         let key = self.key(&owner);
         let _turn = self.config.store.lock(&key).await?;
-        let Some(mut connection) = self.load(&owner)? else { return Ok(false) };
+        let Some(mut connection) = self.read(&owner).await? else { return Ok(false) };
         let is_good =
             connection.lacking.is_empty() && (connection.is_renewable() || self.is_fresh(&connection));
         let is_new = !connection.clients.iter().any(|it| it == client);
@@ -253,7 +255,7 @@ impl Connector {
             return Ok(false);
         }
         connection.clients.push(client.to_owned());
-        self.config.store.save(&key, &connection::write(&connection)?)?;
+        self.keep(&key, &connection).await?;
         Ok(true)
     }
 
@@ -277,7 +279,8 @@ impl Connector {
         let issued = token::redeem(&self.config, pending, &code, now_ms).await?;
         let key = self.key(&pending.owner);
         let _turn = self.config.store.lock(&key).await?;
-        let mut clients = self.load(&pending.owner)?.map(|before| before.clients).unwrap_or_default();
+        let before = self.read(&pending.owner).await.unwrap_or_default();
+        let mut clients = before.map(|before| before.clients).unwrap_or_default();
         clients.extend(client.filter(|client| !clients.iter().any(|it| it == client)).map(str::to_owned));
         let connection = Connection {
             server: self.config.server.to_string(),
@@ -294,7 +297,7 @@ impl Connector {
             clients,
             connected_ms: now_ms,
         };
-        self.config.store.save(&key, &connection::write(&connection)?)?;
+        self.keep(&key, &connection).await?;
         Ok(connection)
     }
 
@@ -328,8 +331,8 @@ impl Connector {
         let owner = owner(principal);
         let key = self.key(&owner);
         let _turn = self.config.store.lock(&key).await?;
-        let connection = self.load(&owner);
-        let removed = self.config.store.remove(&key)?;
+        let connection = self.read(&owner).await;
+        let removed = store::aside(&self.config.store, move |store| store.remove(&key)).await?;
         if let Ok(Some(connection)) = connection
             && let Some(endpoint) = connection.revocation_endpoint.as_ref().and_then(|it| it.parse().ok())
         {
@@ -342,10 +345,33 @@ impl Connector {
         key(&self.config.server.to_string(), owner)
     }
 
-    pub(super) fn load(&self, owner: &str) -> Result<Option<Connection>, StoreFault> {
+    /// What [`Self::load`] gives.
+    pub(super) async fn read(&self, owner: &str) -> Result<Option<Connection>, StoreFault> {
+        let key = self.key(owner);
+        let kept = store::aside(&self.config.store, move |store| store.load(&key)).await?;
+        kept.map(|kept| self.own(owner, &kept)).transpose().map(Option::flatten)
+    }
+
+    /// Keeps a connection.
+    pub(super) async fn keep(
+        &self,
+        key: &portcullis_core::Digest,
+        connection: &Connection,
+    ) -> Result<(), StoreFault> {
+        let (key, content) = (*key, connection::write(connection)?);
+        store::aside(&self.config.store, move |store| store.save(&key, &content)).await
+    }
+
+    fn load(&self, owner: &str) -> Result<Option<Connection>, StoreFault> {
         let server = self.config.server.to_string();
-        let Some(kept) = self.config.store.load(&key(&server, owner))? else { return Ok(None) };
-        let connection: Connection = connection::read(&kept)?;
+        let kept = self.config.store.load(&key(&server, owner))?;
+        kept.map(|kept| self.own(owner, &kept)).transpose().map(Option::flatten)
+    }
+
+    /// A connection that was kept, as far as it is this one.
+    fn own(&self, owner: &str, kept: &Secret) -> Result<Option<Connection>, StoreFault> {
+        let server = self.config.server.to_string();
+        let connection: Connection = connection::read(kept)?;
         let own = connection.server == server && connection.owner == owner;
         // Under the configured issuer only: a token of another was for whom the operator no longer trusts.
         let trusted = self.config.issuer.as_deref().is_none_or(|it| it == connection.client.issuer);

@@ -110,7 +110,9 @@ fn described(server: &Uri, place: &Uri, body: Bytes) -> Result<ProtectedResource
     let root = document.root();
     let resource = text(root, "resource").ok_or_else(|| fault("it has no `resource`"))?;
     // Another's metadata would bring another's authorization server (RFC 9728 section 3.3).
-    if !covers(&resource, server) {
+    // For the host as a whole its root speaks, and none of those that have a path there.
+    let of_host = at(server, METADATA_PATH).as_ref() == Some(place);
+    if !covers(&resource, server, of_host) {
         return Err(fault("its `resource` is not this server"));
     }
     let listed = root.get("authorization_servers").into_iter().flat_map(|it| it.elements());
@@ -118,16 +120,17 @@ fn described(server: &Uri, place: &Uri, body: Bytes) -> Result<ProtectedResource
     Ok(ProtectedResource { resource, servers, scopes: list(root, "scopes_supported") })
 }
 
-/// Whether this resource is the server's endpoint, or a path above it at the same origin: many servers describe
-/// themselves as a whole.
-fn covers(resource: &str, server: &Uri) -> bool {
+/// Whether this resource is the server's endpoint, or, for a description `of_host`, a path above it at the same origin:
+/// many servers describe themselves as a whole. A token for a path above is good for whoever else is below it.
+fn covers(resource: &str, server: &Uri, of_host: bool) -> bool {
     let Ok(uri) = resource.parse::<Uri>() else { return false };
     let same_host = match (uri.authority(), server.authority()) {
         (Some(a), Some(b)) => a.as_str().eq_ignore_ascii_case(b.as_str()),
         _ => false,
     };
     let (above, path) = (uri.path().trim_end_matches('/'), server.path().trim_end_matches('/'));
-    let below = path.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let below =
+        path.strip_prefix(above).is_some_and(|rest| rest.is_empty() || (of_host && rest.starts_with('/')));
     same_host
         && uri.scheme() == server.scheme()
         && uri.query().is_none_or(|it| server.query() == Some(it))
@@ -236,22 +239,33 @@ mod tests {
 
     #[test]
     fn a_server_is_described_by_itself_only() {
-        let server = "https://s.test/a/mcp".parse().unwrap();
+        let server: Uri = "https://s.test/a/mcp".parse().unwrap();
         for (resource, is_it) in [
-            ("https://s.test/a/mcp", true),
-            ("https://S.test/a/mcp/", true),
-            ("https://s.test/a", true),
-            ("https://s.test", true),
-            ("https://s.test/", true),
-            ("https://s.test/a/m", false),
-            ("https://s.test/a/mcp/more", false),
-            ("http://s.test/a/mcp", false),
-            ("https://s.test:8443/a/mcp", false),
-            ("https://evil.test/a/mcp", false),
-            ("https://s.test/a/mcp?x=1", false),
-            ("not a url", false),
+            ("https://s.test/a/mcp", Some(true)),
+            ("https://S.test/a/mcp/", Some(true)),
+            ("https://s.test/a", None),
+            ("https://s.test", None),
+            ("https://s.test/", None),
+            ("https://s.test/a/m", Some(false)),
+            ("https://s.test/a/mcp/more", Some(false)),
+            ("http://s.test/a/mcp", Some(false)),
+            ("https://s.test:8443/a/mcp", Some(false)),
+            ("https://evil.test/a/mcp", Some(false)),
+            ("https://s.test/a/mcp?x=1", Some(false)),
+            ("not a url", Some(false)),
         ] {
-            assert_eq!(covers(resource, &server), is_it, "{resource}");
+            // Where it depends on who says so, the root of the host may.
+            for (place, of_host) in [
+                ("https://s.test/.well-known/oauth-protected-resource", true),
+                ("https://s.test/.well-known/oauth-protected-resource/a/mcp", false),
+                ("https://s.test/.well-known/oauth-protected-resource?a", false),
+                ("https://s.test/a/description", false),
+                ("https://evil.test/.well-known/oauth-protected-resource", false),
+            ] {
+                let text = format!(r#"{{"resource":"{resource}"}}"#);
+                let described = described(&server, &place.parse().unwrap(), text.into());
+                assert_eq!(described.is_ok(), is_it.unwrap_or(of_host), "{resource} at {place}");
+            }
         }
     }
 

@@ -4,15 +4,14 @@ use std::sync::Arc;
 
 use portcullis_core::{Digest, OnBehalf, Secret};
 
-use super::{
-    Connection, Connector, Remedy, StoreFault, Wanted,
-    connection::{self, owner},
-    token,
-};
+use super::{Connection, Connector, Remedy, StoreFault, Wanted, challenge::SCOPES, connection::owner, token};
 use crate::{CONSENT_PATH, CredentialFault, consent::Ticket};
 
 /// How long before its end a token is no longer shown, in milliseconds.
 const MARGIN_MS: u64 = 15_000;
+
+/// Most that is kept of the scopes that a server asks for, in bytes.
+const SCOPE_BYTES: usize = 4 * 1024;
 
 /// What a server is shown on somebody's behalf.
 pub(crate) struct Current {
@@ -40,15 +39,24 @@ impl Connector {
 
     /// What the server is shown on this behalf.
     pub(crate) async fn token(&self, on_behalf: &OnBehalf) -> Result<Current, CredentialFault> {
-        let owner = owner(&on_behalf.principal);
-        let connection = self.usable(&owner, on_behalf)?;
+        let connection = self.usable(&owner(&on_behalf.principal), on_behalf).await?;
         if self.is_fresh(&connection) {
             return Ok(Current { token: connection.access_token.0, is_kept: true });
         }
+        // To its end, whether or not anybody still waits for it: when the authorization server has taken the old token,
+        // the new one has to be kept, and the old one never shown again.
+        let (connector, on_behalf) = (self.clone(), on_behalf.clone());
+        let renewed = tokio::spawn(async move { connector.renewed(&on_behalf).await });
+        renewed.await.unwrap_or_else(|_| Err(unkept(StoreFault::new("the gateway ends"))))
+    }
+
+    /// One that is fresh, by whoever it was renewed.
+    async fn renewed(&self, on_behalf: &OnBehalf) -> Result<Current, CredentialFault> {
+        let owner = owner(&on_behalf.principal);
         let key = self.key(&owner);
         let _turn = self.config.store.lock(&key).await.map_err(unkept)?;
         // Somebody else may have had a new one meanwhile, and the old one works once.
-        let connection = self.usable(&owner, on_behalf)?;
+        let connection = self.usable(&owner, on_behalf).await?;
         if self.is_fresh(&connection) {
             return Ok(Current { token: connection.access_token.0, is_kept: true });
         }
@@ -56,8 +64,8 @@ impl Connector {
     }
 
     /// The connection, when there is one and the caller's client may use it.
-    fn usable(&self, owner: &str, on_behalf: &OnBehalf) -> Result<Connection, CredentialFault> {
-        let Some(connection) = self.load(owner).map_err(unkept)? else {
+    async fn usable(&self, owner: &str, on_behalf: &OnBehalf) -> Result<Connection, CredentialFault> {
+        let Some(connection) = self.read(owner).await.map_err(unkept)? else {
             return Err(self.not_connected("the caller is not connected to it", on_behalf));
         };
         match client_of(on_behalf) {
@@ -94,7 +102,7 @@ impl Connector {
             {
                 connection.refresh_token = None;
                 connection.expires_ms = Some(0);
-                self.save(key, &connection)?;
+                self.keep(key, &connection).await.map_err(unkept)?;
                 return Err(
                     self.not_connected("the authorization server has ended the connection", on_behalf)
                 );
@@ -106,13 +114,8 @@ impl Connector {
         connection.refresh_token = issued.refresh.or(Some(refresh));
         connection.expires_ms = issued.expires_ms;
         connection.scopes = issued.scopes.unwrap_or(connection.scopes);
-        self.save(key, &connection)?;
+        self.keep(key, &connection).await.map_err(unkept)?;
         Ok(Current { token: connection.access_token.0, is_kept: false })
-    }
-
-    fn save(&self, key: &Digest, connection: &Connection) -> Result<(), CredentialFault> {
-        let content = connection::write(connection).map_err(unkept)?;
-        self.config.store.save(key, &content).map_err(unkept)
     }
 
     /// The server no longer takes this token.
@@ -130,17 +133,18 @@ impl Connector {
 
     /// The server takes the token and wants more scopes. What to do about it, when something can be.
     pub(crate) async fn lacks(&self, on_behalf: &OnBehalf, wanted: &Wanted) -> Option<CredentialFault> {
-        let connection = self.load(&owner(&on_behalf.principal)).ok()??;
+        let connection = self.read(&owner(&on_behalf.principal)).await.ok()??;
         let allowed = |scope: &&Arc<str>| self.config.scopes.is_empty() || self.config.scopes.contains(scope);
-        let more: Vec<Arc<str>> = wanted.scopes.iter().filter(allowed).cloned().collect();
+        let more = bounded(wanted.scopes.iter().filter(allowed));
         // What was granted already and is asked for again would be asked for for ever.
         if more.iter().all(|scope| connection.scopes.contains(scope)) {
             return None;
         }
         let noted = self.change(on_behalf, |connection| {
-            let new: Vec<_> = more.iter().filter(|it| !connection.lacking.contains(it)).cloned().collect();
-            connection.lacking.extend(new.iter().cloned());
-            !new.is_empty()
+            let is_new = connection.lacking != more;
+            // What it wanted before is not added to: it could go on wanting.
+            connection.lacking.clone_from(&more);
+            is_new
         });
         match noted.await {
             Ok(()) => {
@@ -158,9 +162,21 @@ impl Connector {
         let owner = owner(&on_behalf.principal);
         let key = self.key(&owner);
         let _turn = self.config.store.lock(&key).await.map_err(unkept)?;
-        let Some(mut connection) = self.load(&owner).map_err(unkept)? else { return Ok(()) };
-        if change(&mut connection) { self.save(&key, &connection) } else { Ok(()) }
+        let Some(mut connection) = self.read(&owner).await.map_err(unkept)? else { return Ok(()) };
+        if change(&mut connection) { self.keep(&key, &connection).await.map_err(unkept) } else { Ok(()) }
     }
+}
+
+/// As many of these as are kept.
+fn bounded<'a>(scopes: impl Iterator<Item = &'a Arc<str>>) -> Vec<Arc<str>> {
+    let mut left = SCOPE_BYTES;
+    let fits = |scope: &&Arc<str>| {
+        left.checked_sub(scope.len()).is_some_and(|rest| {
+            left = rest;
+            true
+        })
+    };
+    scopes.filter(fits).take(SCOPES).cloned().collect()
 }
 
 /// The client that acts, where clients are told apart: it may use what its user agreed to for it, and no more (MCP
@@ -172,4 +188,22 @@ fn client_of(on_behalf: &OnBehalf) -> Option<String> {
 
 fn unkept(fault: StoreFault) -> CredentialFault {
     CredentialFault::Unkept(fault)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_wants_is_kept_up_to_a_size() {
+        let scopes = |count: usize, long: usize| -> Vec<Arc<str>> {
+            (0..count).map(|number| format!("{number:0long$}").into()).collect()
+        };
+        for (count, long, kept) in
+            [(0, 4, 0), (3, 4, 3), (SCOPES + 1, 4, SCOPES), (8, 1_000, 4), (1, 5_000, 0)]
+        {
+            let kept_of = bounded(scopes(count, long).iter()).len();
+            assert_eq!(kept_of, kept, "{count} of {long}");
+        }
+    }
 }

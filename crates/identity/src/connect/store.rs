@@ -1,6 +1,6 @@
 //! What is kept between two starts of the gateway.
 
-use std::{any::Any, fmt};
+use std::{any::Any, fmt, sync::Arc};
 
 use portcullis_core::{BoxFuture, Digest, Secret};
 
@@ -27,7 +27,7 @@ pub trait ConnectionStore: Send + Sync + fmt::Debug {
     /// Replaces what is kept under this key.
     ///
     /// # Errors
-    /// [`StoreFault`] when it could not be written; what was there before is there still.
+    /// [`StoreFault`] when it could not be written, or could not be loaded again; what was there before is there still.
     fn save(&self, key: &Digest, content: &Secret) -> Result<(), StoreFault>;
 
     /// Forgets what is kept under this key; says whether there was something.
@@ -42,4 +42,14 @@ pub trait ConnectionStore: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`StoreFault`] when it cannot be had in time.
     fn lock<'s>(&'s self, key: &'s Digest) -> BoxFuture<'s, Result<Box<dyn Any + Send>, StoreFault>>;
+}
+
+/// Has the store do something where it may wait for a disk.
+pub(super) async fn aside<T: Send + 'static>(
+    store: &Arc<dyn ConnectionStore>,
+    work: impl FnOnce(&dyn ConnectionStore) -> Result<T, StoreFault> + Send + 'static,
+) -> Result<T, StoreFault> {
+    let store = Arc::clone(store);
+    let done = tokio::task::spawn_blocking(move || work(&*store)).await;
+    done.unwrap_or_else(|_| Err(StoreFault::new("the gateway ends")))
 }

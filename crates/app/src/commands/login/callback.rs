@@ -1,6 +1,6 @@
 //! The port of this machine to which a browser brings the answer (RFC 8252 section 7.3).
 
-use std::{cell::RefCell, convert::Infallible, future::Future, mem, net::Ipv4Addr, time::Duration};
+use std::{cell::Cell, convert::Infallible, future::Future, net::Ipv4Addr, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
@@ -8,8 +8,10 @@ use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use portcullis_identity::{ConnectFault, Connection, PendingConnection};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{mpsc, oneshot},
+};
 
 use crate::exit::{Exit, Failure};
 
@@ -22,11 +24,17 @@ const HEAD_BYTES: usize = 32 * 1024;
 /// Connections at a time.
 const CONNECTIONS: usize = 16;
 
-/// What came of the answer.
-#[derive(Default)]
-struct Outcome {
-    begun: bool,
-    done: Option<Result<Connection, ConnectFault>>,
+/// An answer that is finished with, and where the browser's page goes.
+struct Taken {
+    query: String,
+    page: oneshot::Sender<Response<Full<Bytes>>>,
+}
+
+/// What takes the answer, once.
+struct Taking<'a, A> {
+    is_answer: &'a A,
+    begun: Cell<bool>,
+    taken: mpsc::Sender<Taken>,
 }
 
 pub(super) struct Callback {
@@ -58,31 +66,40 @@ impl Callback {
         format!("http://127.0.0.1:{}{PATH}", self.port)
     }
 
-    /// Waits for the answer to `pending` and finishes with it while the browser waits. What is no answer to it is
+    /// Waits for what `is_answer`, by its query, and finishes with it while the browser waits. What is no answer is
     /// turned away: anybody on this machine can come by.
-    pub(super) async fn answer<F>(
+    pub(super) async fn answer<T, E, F>(
         self,
-        pending: &PendingConnection,
+        is_answer: impl Fn(&str) -> bool,
         finish: impl Fn(String) -> F,
-    ) -> Result<Connection, ConnectFault>
+    ) -> Result<T, E>
     where
-        F: Future<Output = Result<Connection, ConnectFault>>,
+        F: Future<Output = Result<T, E>>,
     {
-        let outcome = RefCell::new(Outcome::default());
+        let (sender, mut taken) = mpsc::channel(1);
+        let taking = Taking { is_answer: &is_answer, begun: Cell::new(false), taken: sender };
         // Browsers open connections that they do not use; the answer may come on any.
-        let mut open = FuturesUnordered::new();
+        let (mut open, mut finishing, mut result) = (FuturesUnordered::new(), FuturesUnordered::new(), None);
         loop {
             tokio::select! {
                 accepted = self.listener.accept(), if open.len() < CONNECTIONS => match accepted {
-                    Ok((stream, _)) => {
-                        let serve = self.converse(stream, pending, &finish, &outcome);
-                        open.push(tokio::time::timeout(PATIENCE, serve));
-                    }
+                    Ok((stream, _)) => open.push(tokio::time::timeout(PATIENCE, self.converse(stream, &taking))),
                     // Out of descriptors: trying again at once would only spin.
                     Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
                 },
-                Some(_) = open.next() => {
-                    if let Some(done) = outcome.borrow_mut().done.take() {
+                // The code is spent by it, so it takes as long as it takes, whether or not the browser waits.
+                Some(Taken { query, page }) = taken.recv() => finishing.push({
+                    let finish = finish(query);
+                    async move { (finish.await, page) }
+                }),
+                Some((done, page)) = finishing.next(), if !finishing.is_empty() => {
+                    if page.send(told(done.is_ok())).is_err() {
+                        return done;
+                    }
+                    result = Some(done);
+                }
+                Some(_) = open.next(), if !open.is_empty() => {
+                    if let Some(done) = result.take() {
                         return done;
                     }
                 }
@@ -90,34 +107,27 @@ impl Callback {
         }
     }
 
-    async fn converse<F>(
+    async fn converse<A: Fn(&str) -> bool>(
         &self,
         stream: TcpStream,
-        pending: &PendingConnection,
-        finish: &impl Fn(String) -> F,
-        outcome: &RefCell<Outcome>,
-    ) -> Result<(), hyper::Error>
-    where
-        F: Future<Output = Result<Connection, ConnectFault>>,
-    {
+        taking: &Taking<'_, A>,
+    ) -> Result<(), hyper::Error> {
         let service = service_fn(|request: Request<Incoming>| async move {
             let Some(query) = self.query(&request) else {
                 return Ok::<_, Infallible>(page(StatusCode::NOT_FOUND, "Nothing is here."));
             };
+            let (sender, shown) = oneshot::channel();
             // A code works once.
-            if !pending.is_answered_by(&query) || mem::replace(&mut outcome.borrow_mut().begun, true) {
+            let is_taken = (taking.is_answer)(&query)
+                && !taking.begun.replace(true)
+                && taking.taken.try_send(Taken { query, page: sender }).is_ok();
+            if !is_taken {
                 return Ok(page(
                     StatusCode::BAD_REQUEST,
                     "This does not answer what was asked. Nothing was changed.",
                 ));
             }
-            let done = finish(query).await;
-            let page = match &done {
-                Ok(_) => page(StatusCode::OK, "You are connected. You can close this page."),
-                Err(_) => page(StatusCode::BAD_REQUEST, "You are not connected. The terminal says why."),
-            };
-            outcome.borrow_mut().done = Some(done);
-            Ok(page)
+            Ok(shown.await.unwrap_or_else(|_| told(false)))
         });
         http1::Builder::new()
             .timer(TokioTimer::new())
@@ -137,6 +147,14 @@ impl Callback {
     }
 }
 
+fn told(is_connected: bool) -> Response<Full<Bytes>> {
+    if is_connected {
+        page(StatusCode::OK, "You are connected. You can close this page.")
+    } else {
+        page(StatusCode::BAD_REQUEST, "You are not connected. The terminal says why.")
+    }
+}
+
 fn page(status: StatusCode, text: &str) -> Response<Full<Bytes>> {
     let html = format!("<!doctype html><meta charset=utf-8><title>Portcullis</title><p>{text}</p>\n");
     let mut response = Response::new(Full::new(Bytes::from(html)));
@@ -151,4 +169,39 @@ fn page(status: StatusCode, text: &str) -> Response<Full<Bytes>> {
         response.headers_mut().insert(name, header::HeaderValue::from_static(value));
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "test code")]
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    /// What comes of an answer that takes this long to finish with, and what the browser is shown.
+    async fn finished(after: Duration) -> (Result<(), String>, String) {
+        let callback = Callback::bind(0, None).await.unwrap();
+        let here = (Ipv4Addr::LOCALHOST, callback.port);
+        let asked = format!("GET {PATH}?code=x HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n\r\n", callback.port);
+        let mut browser = TcpStream::connect(here).await.unwrap();
+        browser.write_all(asked.as_bytes()).await.unwrap();
+        let finish = move |query: String| async move {
+            tokio::time::sleep(after).await;
+            Err::<(), _>(query)
+        };
+        let answer = callback.answer(|query| query == "code=x", finish);
+        let answer = tokio::time::timeout(PATIENCE * 10, answer);
+        let mut shown = String::new();
+        let (done, _) = tokio::join!(answer, browser.read_to_string(&mut shown));
+        (done.unwrap(), shown)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_is_finished_with_however_long_that_takes() {
+        for (after, is_shown) in [(Duration::ZERO, true), (PATIENCE * 3, false)] {
+            let (done, shown) = finished(after).await;
+            assert_eq!(done, Err("code=x".to_owned()), "{after:?}");
+            assert_eq!(shown.contains("You are not connected"), is_shown, "{after:?}: {shown}");
+        }
+    }
 }
