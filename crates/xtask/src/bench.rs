@@ -16,8 +16,6 @@ mod programs;
 mod report;
 mod table;
 
-use std::path::PathBuf;
-
 use fleet::Fleet;
 use options::Options;
 use programs::Programs;
@@ -47,20 +45,6 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     println!("written to {}", path.display());
     complete?;
     if options.gate { limits::check(&report) } else { Ok(()) }
-}
-
-/// Puts the load of every case on an instrumented gateway, in all its configurations and both eras, until it has
-/// written down what it counted.
-pub(crate) fn train(gateway: PathBuf) -> Result<(), Failure> {
-    let options = Options::training();
-    let programs = Programs::around(gateway)?;
-    allow_many_descriptors()?;
-    let fleet = Fleet::of_gateways(&programs)?;
-    for (era, case) in matrix::pairs(&options) {
-        let result = load::run(&fleet, era, case, &options)?;
-        print!("{}", table::case(&result));
-    }
-    fleet.targets.into_iter().try_for_each(fleet::Running::end)
 }
 
 /// Every process started here inherits the limit; a held connection costs a proxy two descriptors.

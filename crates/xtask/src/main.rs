@@ -10,7 +10,6 @@ mod callgrind;
 mod conformance;
 mod failure;
 mod pin;
-mod profile;
 mod tidy;
 mod train;
 mod workspace;
@@ -30,8 +29,6 @@ const COMMANDS: &[Command] = &[
     Command { name: "bench", about: bench::ABOUT, run: bench::run },
     Command { name: "callgrind", about: callgrind::ABOUT, run: callgrind::run },
     Command { name: "conformance", about: conformance::ABOUT, run: conformance::run },
-    Command { name: "profile", about: profile::ABOUT, run: profile::run },
-    Command { name: "release", about: profile::RELEASE_ABOUT, run: profile::release },
     Command { name: "tidy", about: tidy::ABOUT, run: tidy::run },
     Command { name: "train", about: train::ABOUT, run: train::run },
 ];

@@ -63,35 +63,11 @@ pub(crate) fn build(arguments: &[&str]) -> Result<PathBuf, Failure> {
     }
 }
 
-/// Builds the gateway with link-time inlining and with `flags` for the compiler, on its own, so that no other
-/// package's features find their way in; returns the program.
-pub(crate) fn build_gateway(flags: &[String]) -> Result<PathBuf, Failure> {
-    let directory = build_with("bench-release", "bench-release", &["--package", "portcullis"], flags)?;
-    Ok(directory.join("portcullis"))
-}
-
 /// Builds as a profile says, whose programs are in `directory`.
 pub(crate) fn build_as(profile: &str, directory: &str, arguments: &[&str]) -> Result<PathBuf, Failure> {
-    build_with(profile, directory, arguments, &[])
-}
-
-/// Between flags, so that they may have blanks (Cargo's `CARGO_ENCODED_RUSTFLAGS`).
-const SEPARATOR: &str = "\x1f";
-
-fn build_with(
-    profile: &str,
-    directory: &str,
-    arguments: &[&str],
-    flags: &[String],
-) -> Result<PathBuf, Failure> {
-    eprintln!("building {} {}", arguments.join(" "), flags.join(" "));
+    eprintln!("building {}", arguments.join(" "));
     let mut command = cargo();
     command.args(["build", "--quiet", "--profile", profile]).args(arguments);
-    if !flags.is_empty() {
-        let own = std::env::var("RUSTFLAGS").unwrap_or_default();
-        let all: Vec<&str> = own.split_whitespace().chain(flags.iter().map(String::as_str)).collect();
-        command.env("CARGO_ENCODED_RUSTFLAGS", all.join(SEPARATOR));
-    }
     let status = command.status().map_err(|e| Failure::broken("cargo build", e))?;
     if !status.success() {
         return Err(Failure::broken("cargo build", status));

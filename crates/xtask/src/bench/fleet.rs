@@ -6,8 +6,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, kill_process};
-
 use super::{
     LOAD_CORE, PROXY_CORE,
     gateway::{self, Variant},
@@ -59,16 +57,6 @@ impl Running {
     }
 }
 
-impl Running {
-    /// Asks it to end and waits until it has, so that it can write what it writes at its end.
-    pub(super) fn end(mut self) -> Result<(), Failure> {
-        let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw);
-        let pid = pid.ok_or_else(|| Failure::broken(self.name, "it has no process id"))?;
-        kill_process(pid, Signal::TERM).map_err(|e| Failure::broken(self.name, e))?;
-        self.child.wait().map(|_| ()).map_err(|e| Failure::broken(self.name, e))
-    }
-}
-
 impl Drop for Running {
     fn drop(&mut self) {
         // Both fail only when the process has ended already.
@@ -85,27 +73,13 @@ pub(super) struct Fleet<'a> {
 }
 
 impl Fleet<'_> {
-    fn backend(programs: &Programs) -> Result<Fleet<'_>, Failure> {
+    pub(super) fn start(programs: &Programs) -> Result<Fleet<'_>, Failure> {
         let backend = free_address()?;
         let mut command = Command::new(&programs.backend);
         command.args(["--listen", &backend]);
         let running = start(DIRECT, command, &backend, format!("http://{backend}/mcp"), LOAD_CORE)?;
-        Ok(Fleet { programs, backend, targets: vec![running] })
-    }
-
-    pub(super) fn start(programs: &Programs) -> Result<Fleet<'_>, Failure> {
-        let mut fleet = Self::backend(programs)?;
+        let mut fleet = Fleet { programs, backend, targets: vec![running] };
         for proxy in [Proxy::HTTP, Proxy::INSPECT2].into_iter().chain(Proxy::GATEWAYS) {
-            let running = fleet.start_proxy(proxy)?;
-            fleet.targets.push(running);
-        }
-        Ok(fleet)
-    }
-
-    /// The backend and the gateways alone.
-    pub(super) fn of_gateways(programs: &Programs) -> Result<Fleet<'_>, Failure> {
-        let mut fleet = Self::backend(programs)?;
-        for proxy in Proxy::GATEWAYS {
             let running = fleet.start_proxy(proxy)?;
             fleet.targets.push(running);
         }

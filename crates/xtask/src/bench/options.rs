@@ -51,22 +51,6 @@ impl Options {
         })
     }
 
-    /// Enough of each case for its paths to be told from those that are never taken.
-    pub(super) fn training() -> Options {
-        Options {
-            name: String::new(),
-            quick: true,
-            gate: false,
-            only: String::new(),
-            rounds: 1,
-            duration_s: 3.0,
-            warmup_s: 0.3,
-            cold_starts: 0,
-            held: 0,
-            settle_ms: 0,
-        }
-    }
-
     /// Is this case asked for?
     pub(super) fn wants(&self, case: &str) -> bool {
         case.contains(&self.only)

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{failure::Failure, profile, workspace};
+use crate::{failure::Failure, workspace};
 
 pub(super) struct Programs {
     pub(super) load: PathBuf,
@@ -19,12 +19,9 @@ pub(super) struct Programs {
 
 impl Programs {
     pub(super) fn build() -> Result<Programs, Failure> {
-        Self::around(profile::gateway()?)
-    }
-
-    /// Those around a gateway.
-    pub(super) fn around(gateway: PathBuf) -> Result<Programs, Failure> {
         let directory = workspace::build_for_measuring(&["--package", "portcullis-bench", "--bins"])?;
+        // On its own, so that no other package's features find their way in.
+        let gateway = workspace::build_for_measuring(&["--package", "portcullis"])?.join("portcullis");
         let results = directory.parent().unwrap_or(Path::new(".")).join("bench");
         let scratch = results.join("scratch");
         empty(&scratch).map_err(|e| Failure::broken(scratch.display(), e))?;
