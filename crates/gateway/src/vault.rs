@@ -21,11 +21,12 @@ use portcullis_inspect::data;
 
 use crate::{flow, outbound, owner::Owner, resolve::Resolved};
 
-/// Values kept for one caller and server; the one that is kept longest makes room.
+/// Values kept for one caller and server, and their bytes; those that are kept longest make room.
 const MOST_OF_ONE: usize = 256;
+const MOST_BYTES_OF_ONE: usize = 1 << 20;
 /// Callers and servers that values are kept for; without room nothing is kept.
 const MOST: usize = 10_000;
-/// Bytes of all of them; without room nothing is kept.
+/// Bytes of all of them; whoever has most makes room.
 const MOST_BYTES: usize = 64 << 20;
 /// Bytes that are put back into one request.
 const MOST_PUT_BACK: usize = 1 << 20;
@@ -44,10 +45,14 @@ struct Values {
 impl Values {
     fn keep(&mut self, kept: Kept) {
         self.kept.retain(|known| known.word != kept.word);
-        if self.kept.len() >= MOST_OF_ONE {
+        self.kept.push_back(kept);
+        while self.kept.len() > MOST_OF_ONE || self.bytes() > MOST_BYTES_OF_ONE {
             self.kept.pop_front();
         }
-        self.kept.push_back(kept);
+    }
+
+    fn bytes(&self) -> usize {
+        self.kept.iter().map(|kept| kept.value.expose().len()).sum()
     }
 
     fn get(&self, word: &str) -> Option<Secret> {
@@ -73,18 +78,18 @@ impl Vault {
         if values.len() >= MOST && !values.contains_key(&key) {
             return;
         }
-        let size = |kept: &Kept| kept.value.expose().len();
-        let all: usize = values.values().flat_map(|values| &values.kept).chain(&kept).map(size).sum();
-        if all > MOST_BYTES {
-            return;
-        }
-        let values = values.entry(key).or_insert_with(|| Values {
+        let own = values.entry(key).or_insert_with(|| Values {
             caller: caller.clone(),
             kept: VecDeque::new(),
             used_ms: now_ms,
         });
-        values.used_ms = now_ms;
-        kept.into_iter().for_each(|kept| values.keep(kept));
+        own.used_ms = now_ms;
+        kept.into_iter().for_each(|kept| own.keep(kept));
+        while values.values().map(Values::bytes).sum::<usize>() > MOST_BYTES {
+            let most = values.iter().max_by_key(|(_, it)| it.bytes()).map(|(key, _)| key.clone());
+            let Some(most) = most else { break };
+            values.remove(&most);
+        }
         self.used.store(true, Ordering::Release);
     }
 

@@ -21,9 +21,13 @@ const PAGES: usize = 20;
 /// Longest wait for a page or a line.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Cookies by host and port.
+/// Cookies by host and port, and what the page that is shown wants said about it.
 #[derive(Debug, Default)]
-pub struct Browser(BTreeMap<String, BTreeMap<String, String>>);
+pub struct Browser {
+    cookies: BTreeMap<String, BTreeMap<String, String>>,
+    /// The `referrer-policy` of the last page.
+    policy: Option<String>,
+}
 
 /// A page that was seen.
 #[derive(Clone, Debug)]
@@ -100,15 +104,24 @@ impl Browser {
     /// When nobody answers.
     pub async fn send(&mut self, method: &str, url: &str, form: Option<&str>) -> io::Result<Page> {
         let (host, path) = parts(url)?;
-        let cookies: Vec<_> =
-            self.0.get(&host).into_iter().flatten().map(|(name, value)| format!("{name}={value}")).collect();
+        let cookies: Vec<_> = self
+            .cookies
+            .get(&host)
+            .into_iter()
+            .flatten()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
         let body = form.unwrap_or_default();
         let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
         if !cookies.is_empty() {
             request += &format!("Cookie: {}\r\n", cookies.join("; "));
         }
         if form.is_some() {
-            let origin = format!("http://{host}");
+            // Fetch standard, "append a request `Origin` header".
+            let origin = match self.policy.as_deref() {
+                Some("no-referrer") => "null".to_owned(),
+                _ => format!("http://{host}"),
+            };
             request += &format!(
                 "Origin: {origin}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n",
                 body.len()
@@ -131,6 +144,7 @@ impl Browser {
                 _ => page.status = line.split(' ').nth(1).and_then(|it| it.parse().ok()).unwrap_or(0),
             }
         }
+        self.policy = page.headers.get("referrer-policy").cloned();
         Ok(page)
     }
 
@@ -139,7 +153,7 @@ impl Browser {
         if name == "set-cookie"
             && let Some((cookie, content)) = value.split(';').next().and_then(|it| it.split_once('='))
         {
-            let jar = self.0.entry(host.to_owned()).or_default();
+            let jar = self.cookies.entry(host.to_owned()).or_default();
             match content {
                 "" => drop(jar.remove(cookie)),
                 _ => drop(jar.insert(cookie.to_owned(), content.to_owned())),

@@ -3,6 +3,8 @@
 //! its hash, under a signed checkpoint. What was not established is said to be so.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use portcullis_core::AuthMethod;
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -139,13 +141,17 @@ impl Evidence<'_> {
 
     fn accounting(&self, id: &str, decided: &str) -> Value {
         let bytes = self.decision.get("request_bytes").cloned().unwrap_or_default();
+        let (verdict, code) = match self.decision.allows() {
+            true => ("allowed", "rate.within_limits"),
+            false => ("refused", "request.refused"),
+        };
         json!({
             "kind": "accounting_decision",
             "recorded_at": self.decision.get("time"),
             "references": { "decision_entry_hash": decided, "action_id": id },
             "decision": {
-                "verdict": if self.decision.allows() { "allowed" } else { "refused" },
-                "reason": { "code": "rate.within_limits", "detail": "limits on requests and connections are looked at before policy" },
+                "verdict": verdict,
+                "reason": { "code": code, "detail": "limits on requests and connections are looked at before policy" },
             },
             "budget": {
                 "applicable": { "status": "absent", "reason": "callers have rates and no budgets" },
@@ -183,11 +189,14 @@ fn chain(principal: &Value, actor: &Value) -> Value {
     }
 }
 
+/// What the identity of a caller rests on.
 fn provenance(method: &Value) -> &'static str {
-    match method.as_str() {
-        None => "absent",
-        Some("oauth" | "bearer" | "dpop") => "signed-request-claim",
-        Some(_) => "connection-credential",
+    match AuthMethod::deserialize(method) {
+        Ok(AuthMethod::BearerToken | AuthMethod::DpopToken | AuthMethod::MtlsToken) => "signed-request-claim",
+        Ok(
+            AuthMethod::StdioPeer | AuthMethod::LoopbackPeer | AuthMethod::StaticDev | AuthMethod::Internal,
+        ) => "connection-credential",
+        Err(_) => "absent",
     }
 }
 
@@ -232,4 +241,25 @@ fn hash_of(entries: &[Value]) -> &str {
 
 fn text<'v>(value: &'v Value, name: &str) -> &'v str {
     value.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_an_identity_comes_from_is_told_of_every_method() {
+        for (method, expected) in [
+            (json!(AuthMethod::BearerToken), "signed-request-claim"),
+            (json!(AuthMethod::DpopToken), "signed-request-claim"),
+            (json!(AuthMethod::MtlsToken), "signed-request-claim"),
+            (json!(AuthMethod::StdioPeer), "connection-credential"),
+            (json!(AuthMethod::LoopbackPeer), "connection-credential"),
+            (json!(AuthMethod::StaticDev), "connection-credential"),
+            (json!("something else"), "absent"),
+            (Value::Null, "absent"),
+        ] {
+            assert_eq!(provenance(&method), expected, "{method}");
+        }
+    }
 }

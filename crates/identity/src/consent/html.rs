@@ -40,7 +40,9 @@ pub(super) fn page(status: StatusCode, inside: &str) -> Response<String> {
             "default-src 'none'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
         ),
         ("cross-origin-opener-policy", "same-origin"),
-        ("referrer-policy", "no-referrer"),
+        // With `no-referrer` a browser would say `Origin: null` when the form is sent (Fetch standard, "append a request
+        // `Origin` header").
+        ("referrer-policy", "same-origin"),
         ("x-content-type-options", "nosniff"),
         ("x-frame-options", "DENY"),
     ] {
