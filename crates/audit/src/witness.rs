@@ -5,7 +5,9 @@
 //! |---|---|
 //! | `checkpoint` | the newest checkpoint it cosigned |
 //! | `history.jsonl` | all it cosigned, oldest first |
-//! | `evidence` | checkpoints the log has signed and that contradict what was cosigned |
+//! | `evidence` | checkpoints the log has signed and that contradict what was cosigned, each once |
+//!
+//! Of a checkpoint it keeps the signatures that trusted keys of the log made, and its own: anybody can add lines to one.
 
 mod service;
 mod submission;
@@ -89,6 +91,9 @@ pub enum WitnessFault {
         /// Entries shown.
         shown: u64,
     },
+    /// A contradiction is not kept.
+    #[error("{0}; the evidence in the store is full and does not hold it")]
+    Unkept(Box<WitnessFault>),
     /// What was cosigned could not be read or kept.
     #[error("the store of the witness: {0}")]
     Store(io::Error),
@@ -100,7 +105,7 @@ pub enum WitnessFault {
 impl WitnessFault {
     /// Whether the log contradicts itself, which no accident of reading explains.
     pub fn is_contradiction(&self) -> bool {
-        matches!(self, Self::Rollback { .. } | Self::Rewritten { .. })
+        matches!(self, Self::Rollback { .. } | Self::Rewritten { .. } | Self::Unkept(_))
     }
 }
 
@@ -117,9 +122,7 @@ impl Witness {
     /// [`WitnessFault`]; nothing is cosigned then, and a contradiction is kept as evidence.
     pub fn look(&self, log: &LogDir, now_s: u64) -> Result<Seen, WitnessFault> {
         let (note, shown) = log.checkpoint()?;
-        if !self.is_signed(&note, &shown) {
-            return Err(WitnessFault::NotSigned);
-        }
+        let note = self.signed(&note, &shown).ok_or(WitnessFault::NotSigned)?;
         let known = self.known()?;
         if let Some(known) = &known {
             if known.origin != shown.origin {
@@ -134,10 +137,12 @@ impl Witness {
         Ok(Seen::Cosigned { from: known.map_or(0, |known| known.size), to: shown.size })
     }
 
-    /// Whether a trusted key of the log it says it is of signed a checkpoint.
-    fn is_signed(&self, note: &Note, shown: &Checkpoint) -> bool {
-        let of_log = |key: &&VerifierKey| key.name() == shown.origin;
-        self.trusted.iter().filter(of_log).any(|key| note.verify(key).is_ok())
+    /// A checkpoint with the signatures that trusted keys of the log it says it is of made, and no others; none when
+    /// there are none.
+    fn signed(&self, note: &Note, shown: &Checkpoint) -> Option<Note> {
+        let of_log = self.trusted.iter().filter(|key| key.name() == shown.origin);
+        let signed = note.signed_by(of_log);
+        (!signed.signatures().is_empty()).then_some(signed)
     }
 
     fn known(&self) -> Result<Option<Checkpoint>, WitnessFault> {
@@ -158,24 +163,28 @@ impl Witness {
     }
 
     fn keep_evidence(&self, note: &Note, fault: WitnessFault) -> Result<(), WitnessFault> {
-        if fault.is_contradiction() {
-            self.keep(note).map_err(WitnessFault::Store)?;
-        }
-        Err(fault)
+        let is_kept = !fault.is_contradiction() || self.keep(note).map_err(WitnessFault::Store)?;
+        Err(if is_kept { fault } else { WitnessFault::Unkept(Box::new(fault)) })
     }
 
-    fn keep(&self, note: &Note) -> io::Result<()> {
+    /// Whether it is kept: there may be no room.
+    fn keep(&self, note: &Note) -> io::Result<bool> {
         let path = self.store.join(EVIDENCE);
         let before = fs::read_to_string(&path).unwrap_or_default();
-        let line = encoded(note);
-        // The same contradiction is seen again with every look.
-        if before.lines().any(|kept| kept == line) || before.len() + line.len() > MAX_EVIDENCE {
-            return Ok(());
+        // The same contradiction is seen again with every look, and may be shown under other signatures.
+        let text = serde_json::Value::from(format!("{}\n", note.text())).to_string();
+        let same = text.strip_suffix('"').unwrap_or(&text);
+        if before.lines().any(|kept| kept.starts_with(same)) {
+            return Ok(true);
         }
-        lay::append(&path, format!("{line}\n").as_bytes())
+        let line = encoded(note);
+        if before.len() + line.len() > MAX_EVIDENCE {
+            return Ok(false);
+        }
+        lay::append(&path, format!("{line}\n").as_bytes()).map(|()| true)
     }
 
-    /// Kept before anybody sees it: what was cosigned is never forgotten.
+    /// Kept before anybody sees it: what was cosigned is never forgotten. `note` has no signatures but the log's.
     fn cosign(&self, mut note: Note, now_s: u64) -> Result<Vec<Signature>, WitnessFault> {
         let signatures = self.signatures(&note, now_s)?;
         signatures.iter().for_each(|signature| note.sign(signature.clone()));

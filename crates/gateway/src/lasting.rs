@@ -6,6 +6,9 @@ use std::{io, sync::Arc};
 use portcullis_core::{Caller, Secret, ServerName};
 use serde::{Deserialize, Serialize};
 
+/// A task is forgotten when nobody has used it for a day.
+pub(crate) const LASTING_MS: u64 = 24 * 60 * 60 * 1000;
+
 /// A task and whose it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -23,9 +26,16 @@ pub struct KeptTask {
     pub used_ms: u64,
 }
 
+impl KeptTask {
+    /// Whether it is still to be remembered.
+    pub fn is_kept(&self, now_ms: u64) -> bool {
+        now_ms < self.used_ms.saturating_add(LASTING_MS)
+    }
+}
+
 /// Remembers tasks.
 pub trait TaskBook: Send + Sync {
-    /// What is remembered; what is said last about a task counts.
+    /// What is remembered, that used longest ago first; what is said last about a task counts.
     fn all(&self) -> Vec<KeptTask>;
 
     /// Remembers a task, or that it was used.

@@ -20,7 +20,7 @@ use portcullis_core::{
 use portcullis_inspect::{Form, Promised, ToolSchema};
 
 use crate::{
-    lasting::{KeptTask, TaskBook},
+    lasting::{KeptTask, LASTING_MS, TaskBook},
     outbound,
     owner::Owner,
     resolve::{self, Resolved},
@@ -32,8 +32,6 @@ const MOST: usize = 100_000;
 const MOST_OF_ONE: usize = 1_000;
 /// How often those to be forgotten are looked for while there is no room.
 const LOOK_EVERY_MS: u64 = 60 * 1000;
-/// A task is forgotten when nobody has used it for a day.
-const LASTING_MS: u64 = 24 * 60 * 60 * 1000;
 /// How much older what is kept of its use may be.
 const TOUCH_MS: u64 = 60 * 60 * 1000;
 
@@ -101,7 +99,9 @@ impl Tasks {
     pub(crate) fn of(book: Option<Arc<dyn TaskBook>>, now_ms: u64) -> Self {
         let mut table = Table::default();
         let kept = book.iter().flat_map(|book| book.all());
-        for KeptTask { server, id, tool, caller, used_ms } in kept.take(MOST) {
+        let mut kept: Vec<_> = kept.filter(|task| task.is_kept(now_ms)).collect();
+        let newest = kept.split_off(kept.len().saturating_sub(MOST));
+        for KeptTask { server, id, tool, caller, used_ms } in newest {
             let Ok(server) = server.parse::<ServerName>() else { continue };
             let owned = Owned {
                 owner: Owner::of(&caller),
@@ -112,9 +112,7 @@ impl Tasks {
                 tool: tool.map(Into::into),
                 promised: None,
             };
-            if owned.is_kept(now_ms) {
-                table.insert((server, id.into()), owned);
-            }
+            table.insert((server, id.into()), owned);
         }
         Self(Mutex::new(table), book)
     }
@@ -352,4 +350,59 @@ fn full() -> Refusal {
     Refusal::new(RefusalKind::TooMany, "too many tasks; try again later")
         .by(ControlId::St01)
         .operator(format!("{MOST} tasks are remembered that were used within a day"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "test code")]
+    use portcullis_core::{AuthMethod, Principal, PrincipalKind};
+
+    use super::*;
+
+    struct Kept(Vec<KeptTask>);
+
+    impl TaskBook for Kept {
+        fn all(&self) -> Vec<KeptTask> {
+            self.0.clone()
+        }
+
+        fn add(&self, _task: &KeptTask) -> std::io::Result<()> {
+            Ok(())
+        }
+
+        fn remove(&self, _server: &ServerName, _id: &str) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn alice() -> Caller {
+        let principal = Principal { kind: PrincipalKind::Oauth, id: "corp:alice".into() };
+        Caller { principal, actor: None, tenant: None, method: AuthMethod::BearerToken, grant: None }
+    }
+
+    #[test]
+    fn after_a_restart_the_tasks_used_last_are_remembered() {
+        let now_ms = 2 * LASTING_MS;
+        let book = |tasks: usize, used_ms: u64| {
+            let task = move |number: usize| KeptTask {
+                server: "notes".into(),
+                id: format!("{used_ms}-{number}"),
+                tool: None,
+                caller: alice(),
+                used_ms,
+            };
+            (0..tasks).map(task)
+        };
+        let last = (now_ms - 1, format!("{}-0", now_ms - 1));
+        for (before_ms, known) in [(now_ms - LASTING_MS, false), (now_ms - 2, true)] {
+            let kept = book(MOST, before_ms).chain(book(1, last.0)).collect();
+            let tasks = Tasks::of(Some(Arc::new(Kept(kept))), now_ms);
+            let is_known = |id: &str| tasks.is_of(&"notes".parse().unwrap(), id, &alice(), now_ms);
+            assert!(is_known(&last.1));
+            assert_eq!(
+                [0, 1, MOST - 1].map(|number| is_known(&format!("{before_ms}-{number}"))),
+                [false, known, known]
+            );
+        }
+    }
 }

@@ -53,7 +53,8 @@ fn open(directory: &std::path::Path) -> Result<Left, String> {
         }
         Err(TryLockError::Error(error)) => return Err(named(error)),
     }
-    let tasks: Arc<dyn TaskBook> = Arc::new(TaskFile::open(&directory.join("tasks.jsonl"))?);
+    let tasks: Arc<dyn TaskBook> =
+        Arc::new(TaskFile::open(&directory.join("tasks.jsonl"), Arc::new(SystemClock))?);
     let keys: Arc<dyn HandleKeys> =
         Arc::new(KeyFile::open(&directory.join("handles.key"), SystemClock.now_ms())?);
     Ok(Left { lasting: Lasting { tasks: Some(tasks), keys: Some(keys) }, _lock: Some(lock) })
@@ -61,7 +62,8 @@ fn open(directory: &std::path::Path) -> Result<Left, String> {
 
 /// The tasks that are remembered, for a look at them while a gateway runs.
 pub(crate) fn tasks(config: &Config) -> Result<Vec<KeptTask>, String> {
-    tasks::read(&directory(config).join("tasks.jsonl")).map(|tasks| tasks.into_values().collect())
+    let tasks = tasks::read(&directory(config).join("tasks.jsonl"), SystemClock.now_ms())?;
+    Ok(tasks.into_values().collect())
 }
 
 #[cfg(test)]

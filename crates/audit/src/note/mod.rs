@@ -107,6 +107,16 @@ impl Note {
         }
     }
 
+    /// The text with the signatures of those of `keys` that [signed](Self::verify) it, one of each, and no others.
+    pub(crate) fn signed_by<'k>(&self, keys: impl Iterator<Item = &'k VerifierKey>) -> Self {
+        let mut note = Self::unsigned(self.text.clone());
+        for key in keys.filter(|key| self.verify(key).is_ok()) {
+            let made = self.signatures.iter().find(|signature| key.made(signature));
+            made.into_iter().for_each(|signature| note.sign(signature.clone()));
+        }
+        note
+    }
+
     /// Adds those of the signature lines in `lines` that `key` made of this text. Says how many.
     pub fn adopt(&mut self, lines: &str, key: &VerifierKey) -> usize {
         let mut adopted = 0;

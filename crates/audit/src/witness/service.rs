@@ -45,7 +45,16 @@ pub enum Refused {
     /// Another checkpoint was cosigned last, of this size.
     #[error("the checkpoint cosigned last has {0} entries")]
     Conflict(u64),
-    /// It does not follow that the log was only added to.
+    /// The log has signed another checkpoint of the same size than the one cosigned last.
+    #[error("the log has signed two different checkpoints of {size} entries")]
+    Forked {
+        /// Entries of both.
+        size: u64,
+        /// Whether the other one is kept as evidence, which is so unless that is full.
+        kept: bool,
+    },
+    /// It does not follow that the log was only added to. That shows nothing about the log: anybody can bring its
+    /// checkpoint with another proof.
     #[error("the proof does not show that the log continues what was cosigned")]
     Unproven,
     /// What was cosigned could not be read or kept, or a key could not sign.
@@ -60,7 +69,7 @@ impl Refused {
             Self::Malformed | Self::OldTooLarge => 400,
             Self::NotSigned => 403,
             Self::UnknownLog => 404,
-            Self::Conflict(_) => 409,
+            Self::Conflict(_) | Self::Forked { .. } => 409,
             Self::Unproven => 422,
             Self::Failed(_) => 500,
         }
@@ -113,9 +122,7 @@ pub(super) fn store_of(store: &Path, origin: &str) -> PathBuf {
 impl Witness {
     fn add(&self, submission: Submission, shown: &Checkpoint, now_s: u64) -> Result<Vec<Signature>, Refused> {
         let Submission { old, proof, note } = submission;
-        if !self.is_signed(&note, shown) {
-            return Err(Refused::NotSigned);
-        }
+        let note = self.signed(&note, shown).ok_or(Refused::NotSigned)?;
         if old > shown.size {
             return Err(Refused::OldTooLarge);
         }
@@ -126,11 +133,10 @@ impl Witness {
         }
         match &known {
             Some(known) if known.size == shown.size && known.root != shown.root => {
-                self.keep(&note).map_err(|error| Refused::Failed(WitnessFault::Store(error)))?;
-                return Err(Refused::Conflict(known_size));
+                let kept = self.keep(&note).map_err(|error| Refused::Failed(WitnessFault::Store(error)))?;
+                return Err(Refused::Forked { size: known_size, kept });
             }
             Some(known) if !tree::consistent((known.size, known.root), (shown.size, shown.root), &proof) => {
-                self.keep(&note).map_err(|error| Refused::Failed(WitnessFault::Store(error)))?;
                 return Err(Refused::Unproven);
             }
             // Signed again and kept as it is: a log may have lost the answer.

@@ -114,9 +114,16 @@ fn submissions_are_cosigned_as_the_protocol_says() {
     fs::remove_file(ground.lines()).unwrap();
     ground.records = 1_000;
     ground.run(400);
-    assert!(matches!(add(&Submission { old: 400, ..submission(&ground, 0) }), Err(Refused::Conflict(400))));
-    // That one, and the two whose proofs were none.
-    assert_eq!(fs::read_to_string(kept.path().join(EVIDENCE)).unwrap().lines().count(), 3);
+    let fork = Submission { old: 400, ..submission(&ground, 0) };
+    assert!(matches!(add(&fork), Err(Refused::Forked { size: 400, kept: true })));
+    // That one, and not the checkpoints whose proofs were none.
+    let evidence = || fs::read_to_string(kept.path().join(EVIDENCE)).unwrap();
+    assert_eq!(evidence(), format!("{}\n", encoded(&fork.note)));
+    let mut varied = fork.clone();
+    varied.note = with_strange_lines(&fork.note, 3);
+    assert_eq!((status(&varied), evidence().lines().count()), (409, 1));
+    fs::write(kept.path().join(EVIDENCE), "\n".repeat(MAX_EVIDENCE)).unwrap();
+    assert!(matches!(add(&fork), Err(Refused::Forked { size: 400, kept: false })));
     ground.new_key(&[Algorithm::Ed25519]);
     ground.run(1);
     assert_eq!(status(&submission(&ground, 400)), 403);
@@ -128,6 +135,39 @@ fn submissions_are_cosigned_as_the_protocol_says() {
     for malformed in ["", "old 1", "old 01\n\n", "old 0\nnothing\n\n", "old 0\n\nno note\n"] {
         let refused = witness.add(malformed.as_bytes(), 7).unwrap_err();
         assert_eq!(refused.status(), 400, "{malformed}");
+    }
+}
+
+/// The note under up to `most` signature lines: its own, and some of nobody.
+fn with_strange_lines(note: &Note, most: usize) -> Note {
+    let strange = |id| Signature { name: "example.net/nobody".to_owned(), id, bytes: vec![7; 64] };
+    let mut varied = note.clone();
+    (0..).map(strange).take(most - note.signatures().len()).for_each(|line| varied.sign(line));
+    varied
+}
+
+#[test]
+fn lines_that_anybody_adds_to_a_checkpoint_do_not_end_its_log() {
+    let mut ground = Ground::new();
+    let store = ground.home.path().join("witness");
+    let keys = ring();
+    let key = keys.public().next().unwrap().clone();
+    let witness = Witnesses::open(&store, keys, ground.trust().keys).unwrap();
+    let kept = LogDir::at(super::service::store_of(&store, ground.ring().name()));
+    // As many as a note may have, and one in the name of the witness.
+    for (old, new, strange, falsely) in [(0, 300, 64, None), (300, 400, 63, Some(&key)), (400, 401, 1, None)]
+    {
+        ground.run(new - old);
+        let mut submission = submission(&ground, old);
+        let own = submission.note.clone();
+        submission.note = with_strange_lines(&own, strange);
+        let falsely =
+            falsely.map(|key| Signature { name: key.name().to_owned(), id: key.id(), bytes: vec![7; 72] });
+        falsely.into_iter().for_each(|line| submission.note.sign(line));
+        witness.add(submission.to_string().as_bytes(), 7).unwrap();
+        let (note, checkpoint) = kept.checkpoint().unwrap();
+        assert_eq!((checkpoint.size, note.verify(&key)), (new, Ok(Some(7))));
+        assert_eq!(note.signatures().len(), own.signatures().len() + 1);
     }
 }
 

@@ -108,6 +108,7 @@ fn failed(fault: &WitnessFault) -> Failure {
             Exit::Findings,
             "look at the log with `portcullis audit verify`; what it showed is kept in the store",
         ),
+        WitnessFault::Unkept(_) => (Exit::Findings, "move the file `evidence` in the store away"),
         WitnessFault::OtherLog { .. } => (Exit::Usage, "use one store for each log"),
         WitnessFault::Log(_) => (Exit::Unreachable, "name the directory of `audit.log`"),
         WitnessFault::Store(_) | WitnessFault::Sign => {

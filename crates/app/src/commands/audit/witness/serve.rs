@@ -128,15 +128,17 @@ async fn answer(
 fn refusal(refused: &Refused, printer: &Printer) -> Response<Full<Bytes>> {
     let status = StatusCode::from_u16(refused.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     match refused {
-        Refused::Conflict(size) => {
-            let mut response = text(status, format!("{size}\n"));
-            let size_type = header::HeaderValue::from_static(SIZE_TYPE);
-            response.headers_mut().insert(header::CONTENT_TYPE, size_type);
-            return response;
+        Refused::Conflict(size) => return conflict(status, *size),
+        Refused::Forked { size, kept } => {
+            let remedy = match kept {
+                true => "both are in the store; look at the log with `portcullis audit verify`",
+                false => "`evidence` in the store is full and does not hold this one: move it away",
+            };
+            printer.warning(&refused.to_string(), Some(remedy));
+            return conflict(status, *size);
         }
         Refused::Unproven => {
-            let remedy =
-                "what was shown is kept in the store; look at the log with `portcullis audit verify`";
+            let remedy = "nothing of it is kept; look at the log with `portcullis audit verify`";
             printer.warning(&refused.to_string(), Some(remedy));
         }
         Refused::Failed(_) => {
@@ -146,6 +148,13 @@ fn refusal(refused: &Refused, printer: &Printer) -> Response<Full<Bytes>> {
         _ => {}
     }
     text(status, format!("{refused}\n"))
+}
+
+fn conflict(status: StatusCode, size: u64) -> Response<Full<Bytes>> {
+    let mut response = text(status, format!("{size}\n"));
+    let size_type = header::HeaderValue::from_static(SIZE_TYPE);
+    response.headers_mut().insert(header::CONTENT_TYPE, size_type);
+    response
 }
 
 fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {
