@@ -1,11 +1,6 @@
 //! Calls of an earlier run that have no outcome on record: their gateway was killed before it wrote one.
 
-use std::{
-    borrow::Cow,
-    collections::{HashMap, HashSet},
-    io,
-    path::Path,
-};
+use std::{borrow::Cow, collections::HashSet, io, path::Path};
 
 use portcullis_core::RecordId;
 use serde::Deserialize;
@@ -37,38 +32,68 @@ struct Verdict<'l> {
     verdict: Cow<'l, str>,
 }
 
-/// Looks through the last `bytes` of the log whose active file is `active`, oldest first. Whoever asks has to hold
-/// the log and must not have served anything yet: calls under way look the same.
+/// What is in the part of one log that was looked at.
+#[derive(Default)]
+struct Looked {
+    allowed: Vec<LeftBehind>,
+    ended: HashSet<String>,
+    /// Of what was before, nothing is known.
+    since_ms: u64,
+}
+
+/// Looks through the last `bytes` of each log of a gateway, named by its active file, oldest first: of the one it writes
+/// to and of a spare one. An outcome in either ends a decision in either. Whoever asks has to hold the logs and must not
+/// have served anything yet: calls under way look the same.
 ///
 /// # Errors
-/// When the log cannot be read.
-pub fn left_behind(active: &Path, bytes: u64) -> io::Result<Vec<LeftBehind>> {
-    let mut open: HashMap<String, (usize, LeftBehind)> = HashMap::new();
-    // An outcome is never written before its decision, but the bytes looked at may begin between them.
-    let mut ended: HashSet<String> = HashSet::new();
-    let mut number = 0;
-    let looked = Tail::near_end(active, bytes).and_then(|mut tail| {
-        tail.read(&mut |line| {
-            number += 1;
-            match read(line) {
-                Some(Line::Allowed(left)) => {
-                    open.insert(left.decision.to_string(), (number, left));
-                }
-                Some(Line::Ended(decision)) => {
-                    ended.insert(decision);
-                }
-                None => {}
-            }
-        })
+/// When a log cannot be read.
+pub fn left_behind(logs: &[&Path], bytes: u64) -> io::Result<Vec<LeftBehind>> {
+    let looked: Vec<_> = logs.iter().map(|log| look(log, bytes)).collect::<Result<_, _>>()?;
+    let has_ended = |id: &str| looked.iter().any(|log| log.ended.contains(id));
+    let mut left: Vec<LeftBehind> = Vec::new();
+    // A record that the first log was not sure to have is in both.
+    let mut seen = HashSet::new();
+    for (at, log) in looked.iter().enumerate() {
+        // The outcome may be in the part of another log that was not looked at.
+        let others = looked.iter().enumerate().filter(|(other, _)| *other != at);
+        let since_ms = others.map(|(_, other)| other.since_ms).max().unwrap_or(0);
+        let known = log.allowed.iter().filter(|left| left.at_ms >= since_ms);
+        left.extend(
+            known
+                .filter(|left| {
+                    let id = left.decision.to_string();
+                    !has_ended(&id) && seen.insert(id)
+                })
+                .cloned(),
+        );
+    }
+    Ok(left)
+}
+
+fn look(active: &Path, bytes: u64) -> io::Result<Looked> {
+    let mut looked = Looked::default();
+    let mut tail = Tail::near_end(active, bytes)?;
+    let mut first = tail.is_cut();
+    let read = tail.read(&mut |line| {
+        if std::mem::take(&mut first) {
+            looked.since_ms = time_of(line).unwrap_or(0);
+        }
+        match read(line) {
+            Some(Line::Allowed(left)) => looked.allowed.push(left),
+            Some(Line::Ended(decision)) => drop(looked.ended.insert(decision)),
+            None => {}
+        }
     });
-    match looked {
+    match read {
         // There is no log yet.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        looked => looked?,
-    };
-    let mut left: Vec<_> = open.into_iter().filter(|(id, _)| !ended.contains(id)).map(|(_, it)| it).collect();
-    left.sort_by_key(|(number, _)| *number);
-    Ok(left.into_iter().map(|(_, left)| left).collect())
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Looked::default()),
+        read => read.map(|_| looked),
+    }
+}
+
+fn time_of(line: &[u8]) -> Option<u64> {
+    let head: Head<'_> = serde_json::from_slice(line).ok()?;
+    time::read_rfc3339(&head.time)
 }
 
 enum Line {
@@ -119,7 +144,7 @@ mod tests {
             let path = if number + 1 == segments.len() { &active } else { &finished };
             fs::write(path, lines.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
         }
-        let found = left_behind(&active, bytes).unwrap();
+        let found = left_behind(&[&active], bytes).unwrap();
         let ids: Vec<_> = found.iter().map(|it| it.decision.to_string()).collect();
         assert_eq!(ids, left);
         assert!(found.iter().all(|it| it.at_ms == 1_795_342_500_042));
@@ -139,6 +164,34 @@ mod tests {
         // Of what is further back nothing is known.
         check(&[std::slice::from_ref(&a), &[no, b.clone()]], b.len() as u64 + 1, &["n-1-0000-a"]);
         check(&[&["nothing".to_owned(), a, outcome("n-1-0000-2"), b]], 1 << 20, &["n-1-0000-a"]);
-        assert_eq!(left_behind(Path::new("/nonexistent/audit.jsonl"), 1).unwrap(), []);
+        assert_eq!(left_behind(&[Path::new("/nonexistent/audit.jsonl")], 1).unwrap(), []);
+    }
+
+    #[test]
+    fn an_outcome_in_one_log_ends_a_decision_in_another() {
+        let later = |line: String| line.replace("10:15", "10:16");
+        let (a, b) = (decision("n-1-0000-2", "allow"), decision("n-1-0000-3", "allow"));
+        let (one, both) = (later(decision("n-1-0000-4", "allow")), u64::MAX);
+        let whole = [&a, &b, &later(outcome("n-1-0000-4"))].map(String::as_str).join("\n");
+        let ends = [&later(outcome("n-1-0000-2")), &one].map(|line| format!("{line}\n")).concat();
+        let cut = (ends.len() + 1) as u64;
+        // The log and the spare one, how many bytes are looked at, and what is left.
+        for (log, spare, bytes, left) in [
+            (whole.clone(), ends.clone(), both, vec!["n-1-0000-3"]),
+            (ends.clone(), whole.clone(), both, vec!["n-1-0000-3"]),
+            (a.clone(), a.clone(), both, vec!["n-1-0000-2"]),
+            (b.clone(), String::new(), both, vec!["n-1-0000-3"]),
+            // What ended it may be further back in the spare one.
+            (b.clone(), format!("{a}\n{a}\n{ends}"), cut, vec!["n-1-0000-4"]),
+        ] {
+            let place = tempfile::tempdir().unwrap();
+            let files = [("audit.jsonl", log), ("spare.jsonl", spare)].map(|(name, lines)| {
+                let path = place.path().join(name);
+                fs::write(&path, format!("{lines}\n")).unwrap();
+                path
+            });
+            let found = left_behind(&files.each_ref().map(|path| &**path), bytes).unwrap();
+            assert_eq!(found.iter().map(|it| it.decision.to_string()).collect::<Vec<_>>(), left);
+        }
     }
 }

@@ -34,7 +34,7 @@
 //!
 //! ```compile_fail,E0624
 //! fn forge(recorder: portcullis_audit::Recorder, id: portcullis_core::RecordId) -> portcullis_audit::Ticket {
-//!     portcullis_audit::Ticket::waiting(recorder, id, 0, None).opened(None)
+//!     portcullis_audit::Ticket::waiting(recorder, id, 0, None).opened(portcullis_core::TakenBy::Log, None)
 //! }
 //! ```
 //!

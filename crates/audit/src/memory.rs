@@ -1,7 +1,7 @@
 //! A sink that keeps records in memory, for tests of everything that records.
 
 use parking_lot::Mutex;
-use portcullis_core::{BoxFuture, Sink, SinkError};
+use portcullis_core::{BoxFuture, Sink, SinkError, TakenBy};
 use tokio::sync::watch;
 
 /// Keeps records in memory. Not for production: nothing it says is durable is.
@@ -89,13 +89,13 @@ impl Sink for MemorySink {
         Ok(())
     }
 
-    fn append_durable(&self, line: Vec<u8>) -> BoxFuture<'_, Result<(), SinkError>> {
+    fn append_durable(&self, line: Vec<u8>) -> BoxFuture<'_, Result<TakenBy, SinkError>> {
         let queued = self.append(line);
         Box::pin(async move {
             queued?;
             let mut stalled = self.stalled.subscribe();
             let _ = stalled.wait_for(|stalled| !*stalled || self.refused().is_err()).await;
-            self.refused()
+            self.refused().map(|()| TakenBy::Log)
         })
     }
 }

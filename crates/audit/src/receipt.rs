@@ -13,7 +13,7 @@ use crate::{note::InclusionProof, note::VerifierKey, tree::TreeHash};
 pub struct LogReceipt {
     /// The record of the decision.
     pub record: String,
-    /// The origin of the transparency log; absent when there are only lines.
+    /// The origin of the transparency log; absent when there are only lines, or the record is in a spare log.
     pub log: Option<String>,
     /// The leaf, in base64.
     pub leaf: String,

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use parking_lot::{Mutex, RwLock};
 use portcullis_core::{
     BoxFuture, Channel, Clock, Commitment, ControlId, ControlRuns, Decision, DecisionRecord, Digest, Outcome,
-    OutcomeRecord, Record, RecordId, Refusal, RefusalKind, Sink, SinkError,
+    OutcomeRecord, Record, RecordId, Refusal, RefusalKind, Sink, SinkError, TakenBy,
 };
 
 use crate::{
@@ -203,10 +203,10 @@ impl Recorder {
         });
         let ticket = Ticket::waiting(self.clone(), id, request_bytes, leaf);
         match durable.await {
-            Ok(()) => {
+            Ok(kept) => {
                 self.0.metrics.opened.add(1);
                 let told = told.map(|(telemetry, record)| telemetry.opened(ticket.record_id(), &record));
-                Ok(ticket.opened(told))
+                Ok(ticket.opened(kept, told))
             }
             Err(e) => {
                 ticket.void();
@@ -335,7 +335,7 @@ impl Recorder {
     pub(crate) fn submit_durable(
         &self,
         record: Record,
-    ) -> Result<(RecordId, BoxFuture<'_, Result<(), SinkError>>), SubmitError> {
+    ) -> Result<(RecordId, BoxFuture<'_, Result<TakenBy, SinkError>>), SubmitError> {
         let body = Body::of(record)?;
         Ok(self.in_order(body, |sink, line| sink.append_durable(line)))
     }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use portcullis_core::{BoxFuture, Clock, Sink, SinkError};
+use portcullis_core::{BoxFuture, Clock, Sink, SinkError, TakenBy};
 
 use crate::jsonl::{Event, marker_line};
 
@@ -87,15 +87,15 @@ impl Sink for WithSpare {
         }
     }
 
-    fn append_durable(&self, line: Vec<u8>) -> BoxFuture<'_, Result<(), SinkError>> {
+    fn append_durable(&self, line: Vec<u8>) -> BoxFuture<'_, Result<TakenBy, SinkError>> {
         let first = self.first.append_durable(line.clone());
         Box::pin(async move {
             match first.await {
-                Ok(()) => {
+                Ok(kept) => {
                     self.works();
-                    Ok(())
+                    Ok(kept)
                 }
-                Err(_) if self.may_use() => self.spare.append_durable(line).await,
+                Err(_) if self.may_use() => self.spare.append_durable(line).await.map(|_| TakenBy::Spare),
                 Err(error) => Err(error),
             }
         })

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use portcullis_core::{ControlRuns, Finding, Outcome, OutcomeRecord, Record, RecordId, Refusal};
+use portcullis_core::{ControlRuns, Finding, Outcome, OutcomeRecord, Record, RecordId, Refusal, TakenBy};
 
 use crate::{
     LogReceipt,
@@ -29,6 +29,7 @@ pub struct Ticket {
     request_bytes: u64,
     /// The hash of the decision's line, when somebody wants to know.
     leaf: Option<TreeHash>,
+    kept: TakenBy,
 }
 
 /// Findings of one call that are written down; a server that provokes more of them does not fill the log.
@@ -53,18 +54,30 @@ impl Ticket {
     ) -> Self {
         let (since, controls, findings) = (Instant::now(), ControlRuns::default(), Vec::new());
         let state = State::Waiting;
-        Self { recorder, id, since, state, controls, findings, told: None, request_bytes, leaf }
+        Self {
+            recorder,
+            id,
+            since,
+            state,
+            controls,
+            findings,
+            told: None,
+            request_bytes,
+            leaf,
+            kept: TakenBy::Log,
+        }
     }
 
     /// What the caller may be given to check later that the decision is on record; none unless the ticket was opened
-    /// for that.
+    /// for that. It names no log when the record is in the spare one.
     pub fn receipt(&self) -> Option<LogReceipt> {
-        let log = self.recorder.log_origin().map(ToString::to_string);
+        let log = self.recorder.log_origin().filter(|_| self.kept == TakenBy::Log).map(ToString::to_string);
         self.leaf.map(|leaf| LogReceipt { record: self.id.to_string(), log, leaf: leaf.to_string() })
     }
 
-    pub(crate) fn opened(mut self, told: Option<CallSpans>) -> Self {
+    pub(crate) fn opened(mut self, kept: TakenBy, told: Option<CallSpans>) -> Self {
         self.state = State::Open;
+        self.kept = kept;
         self.told = told.map(Box::new);
         self
     }
@@ -144,7 +157,7 @@ impl Ticket {
         let record = self.outcome(outcome, response_bytes, detail);
         let (recorder, id) = (self.recorder.clone(), self.id.clone());
         let written = match recorder.submit_durable(record) {
-            Ok((_, durable)) => durable.await.map_err(|e| e.to_string()),
+            Ok((_, durable)) => durable.await.map(|_| ()).map_err(|e| e.to_string()),
             Err(e) => Err(e.to_string()),
         };
         match written {

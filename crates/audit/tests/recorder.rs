@@ -7,10 +7,13 @@ use std::{
     pin::pin,
     sync::Arc,
     task::{Context, Waker},
+    time::Duration,
 };
 
 use common::{NOW_MS, allowed, recorder, recorder_with, refused};
-use portcullis_audit::{Digests, EventKind, MemorySink, Recorder, RecorderError, RecorderOptions, Ticket};
+use portcullis_audit::{
+    Digests, EventKind, MemorySink, Recorder, RecorderError, RecorderOptions, Ticket, WithSpare,
+};
 use portcullis_core::{
     Channel, ControlId, ControlRun, DecisionRecord, Digest, FakeClock, Outcome, Refusal, RefusalKind,
 };
@@ -324,4 +327,26 @@ fn node_names_are_plain() {
         assert_eq!(made.is_ok(), allowed, "{node}");
         assert!(matches!(made, Ok(_) | Err(RecorderError::Node(_))));
     }
+}
+
+#[tokio::test]
+async fn a_receipt_of_a_record_in_the_spare_names_no_log() {
+    let (first, spare) = (Arc::new(MemorySink::new()), Arc::new(MemorySink::new()));
+    let clock = Arc::new(FakeClock::at(NOW_MS));
+    let longest = Duration::from_secs(600);
+    let log = WithSpare::new(first.clone(), spare.clone(), "spare.jsonl".into(), longest, clock.clone());
+    let options =
+        RecorderOptions { log_origin: Some("example.com/log".into()), ..RecorderOptions::new("node") };
+    let recorder = Recorder::new(Arc::new(log), clock, options, Digests::default()).unwrap();
+    for (fails, named) in [(false, Some("example.com/log")), (true, None), (false, Some("example.com/log"))] {
+        if fails {
+            first.fail("full");
+        }
+        let ticket = recorder.open_with_receipt(allowed()).await.unwrap();
+        let receipt = ticket.receipt().unwrap();
+        assert_eq!((receipt.log.as_deref(), receipt.record), (named, ticket.record_id().to_string()));
+        let _closed = ticket.close(Outcome::Completed, 0, None);
+        first.recover();
+    }
+    assert_eq!(spare.records().iter().filter(|it| it["type"] == "decision").count(), 1);
 }

@@ -54,7 +54,7 @@ pub use pins::{Hold, Offer, PinKind, PinNote, Pins, PinsUnavailable, Review, Sta
 pub use portcullis_wire as wire;
 pub use record::{
     Attestation, CallContext, Decision, DecisionRecord, Outcome, OutcomeRecord, Record, RecordId, Sink,
-    SinkError,
+    SinkError, TakenBy,
 };
 pub use refusal::{Challenge, Refusal, RefusalKind};
 pub use secret::Secret;

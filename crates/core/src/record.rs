@@ -233,6 +233,15 @@ pub struct SinkError {
     pub reason: String,
 }
 
+/// Which log took a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TakenBy {
+    /// The one that is meant.
+    Log,
+    /// A spare one, which no transparency log follows.
+    Spare,
+}
+
 /// The port records leave through.
 ///
 /// `append` hands over one record that is already a complete line of JSON without its newline;
@@ -246,6 +255,6 @@ pub trait Sink: Send + Sync {
     /// [`SinkError`] when the record was not accepted.
     fn append(&self, line: Vec<u8>) -> Result<(), SinkError>;
 
-    /// Queues a record and resolves when it is durable.
-    fn append_durable(&self, line: Vec<u8>) -> crate::BoxFuture<'_, Result<(), SinkError>>;
+    /// Queues a record and resolves when it is durable. Says which log took it.
+    fn append_durable(&self, line: Vec<u8>) -> crate::BoxFuture<'_, Result<TakenBy, SinkError>>;
 }

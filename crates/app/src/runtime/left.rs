@@ -1,22 +1,22 @@
 //! Marks what an earlier run left without an end.
 
-use std::path::Path;
-
 use portcullis_audit::{EventKind, LeftBehind, Recorder, left_behind};
 
-use crate::printer::Printer;
+use crate::{config::Audit, printer::Printer};
 
 /// Bytes of earlier records that are looked through: more than a gateway has under way, by far.
 const LOOKED_BYTES: u64 = 16 << 20;
 
 /// Records an outcome `abandoned` for every call that a gateway which was killed had under way. Nothing may have been
 /// served yet.
-pub(super) async fn mark(recorder: &Recorder, records: &Path, printer: &Printer) {
+pub(super) async fn mark(recorder: &Recorder, audit: &Audit, printer: &Printer) {
     let failed = |what: String| {
         // A log that takes nothing refuses every call.
         let _unwritten = recorder.event(EventKind::Degraded, Some("audit.file".to_owned()), what);
     };
-    let left = match left_behind(records, LOOKED_BYTES) {
+    let spare = audit.spare.iter().map(|(file, _)| file.as_path());
+    let logs: Vec<_> = std::iter::once(audit.file.as_path()).chain(spare).collect();
+    let left = match left_behind(&logs, LOOKED_BYTES) {
         Ok(left) => left,
         Err(error) => return failed(format!("calls of an earlier run could not be looked for: {error}")),
     };

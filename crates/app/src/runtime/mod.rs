@@ -104,7 +104,7 @@ async fn run(mut deployment: Deployment, door: Door, printer: &Printer) -> Outco
     );
     let snapshot = builder.snapshot(&deployment, None).map_err(|what| Failure::new(Exit::Usage, what))?;
     note_start(&recorder, &deployment, &snapshot);
-    left::mark(&recorder, &deployment.config.audit.file, printer).await;
+    left::mark(&recorder, &deployment.config.audit, printer).await;
     // Who speaks over pipes ends with them.
     let left = matches!(door, Door::Http).then(|| lasting::take(&deployment.config, printer));
     let lasting = left.as_ref().map(|left| left.lasting.clone()).unwrap_or_default();

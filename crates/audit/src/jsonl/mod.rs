@@ -36,7 +36,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use portcullis_core::{BoxFuture, Clock, Sink, SinkError};
+use portcullis_core::{BoxFuture, Clock, Sink, SinkError, TakenBy};
 use tokio::sync::{oneshot, watch};
 
 pub(crate) use disk::make_directory;
@@ -297,7 +297,7 @@ impl Sink for JsonLines {
         self.queue.push(&line, None, By::Thread)
     }
 
-    fn append_durable(&self, line: Vec<u8>) -> BoxFuture<'_, Result<(), SinkError>> {
+    fn append_durable(&self, line: Vec<u8>) -> BoxFuture<'_, Result<TakenBy, SinkError>> {
         let (waiter, told) = oneshot::channel();
         let by = if self.pen.is_some() { By::Caller } else { By::Thread };
         let queued = self.queue.push(&line, Some(waiter), by);
@@ -309,7 +309,9 @@ impl Sink for JsonLines {
             if let Some(turn) = turn {
                 turn.take();
             }
-            told.await.unwrap_or_else(|_| Err(self.queue.error("the log's writer ended unexpectedly")))
+            let told = told.await;
+            told.unwrap_or_else(|_| Err(self.queue.error("the log's writer ended unexpectedly")))?;
+            Ok(TakenBy::Log)
         })
     }
 }

@@ -17,6 +17,8 @@ pub struct Tail {
     open: Option<Segment>,
     /// The beginning of a line whose end is not written yet.
     partial: Vec<u8>,
+    /// Whether there are, or may be, lines before those it began with.
+    cut: bool,
 }
 
 #[derive(Debug)]
@@ -28,7 +30,7 @@ struct Segment {
 impl Tail {
     /// At the beginning of the log whose active file is `active`.
     pub fn new(active: &Path) -> Self {
-        Self { active: active.to_owned(), open: None, partial: Vec::new() }
+        Self { active: active.to_owned(), open: None, partial: Vec::new(), cut: false }
     }
 
     /// Near the end of the log whose active file is `active`: at most `bytes` before it, finished segments included.
@@ -60,7 +62,12 @@ impl Tail {
             reader.skip_until(b'\n')?;
         }
         let open = Some(Segment { inode: about.ino(), reader });
-        Ok(Self { active: active.to_owned(), open, partial: Vec::new() })
+        Ok(Self { active: active.to_owned(), open, partial: Vec::new(), cut: left == 0 })
+    }
+
+    /// Whether it began after the beginning of its log.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.cut
     }
 
     /// Hands every whole line that has not been read to `visit`, without its newline.

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use portcullis_core::{BoxFuture, Sink, SinkError};
+use portcullis_core::{BoxFuture, Sink, SinkError, TakenBy};
 
 /// How far streams are behind, shared between them and the log they read.
 #[derive(Clone, Debug, Default)]
@@ -46,7 +46,7 @@ impl Sink for Limited {
         self.inner.append(line)
     }
 
-    fn append_durable(&self, line: Vec<u8>) -> BoxFuture<'_, Result<(), SinkError>> {
+    fn append_durable(&self, line: Vec<u8>) -> BoxFuture<'_, Result<TakenBy, SinkError>> {
         if self.backlog.is_over() {
             let reason = "a stream of records is further behind than `refuse_behind_bytes` allows".to_owned();
             return Box::pin(std::future::ready(Err(SinkError { place: "stream".to_owned(), reason })));

@@ -13,7 +13,7 @@ use portcullis_audit::{Digests, Recorder, RecorderOptions};
 use portcullis_core::{
     Answer, AuthMethod, BoxFuture, Call, Caller, Channel, Consent, Context, ControlRuns, Decision,
     DecisionRecord, Digest, Item, Outcome, Principal, PrincipalKind, ServerName, Sink, SinkError, Surface,
-    SystemClock, Target,
+    SystemClock, TakenBy, Target,
     wire::{Message, Request, Version, decode_one},
 };
 use portcullis_inspect::{Inspector, InspectorOptions, MessageLimits, ToolSchema};
@@ -155,8 +155,8 @@ impl Sink for Nowhere {
         Ok(())
     }
 
-    fn append_durable(&self, line: Vec<u8>) -> BoxFuture<'_, Result<(), SinkError>> {
-        Box::pin(std::future::ready(self.append(line)))
+    fn append_durable(&self, line: Vec<u8>) -> BoxFuture<'_, Result<TakenBy, SinkError>> {
+        Box::pin(std::future::ready(self.append(line).map(|()| TakenBy::Log)))
     }
 }
 
