@@ -79,7 +79,11 @@ async fn perform(office: &Office, report: &mut Report, how: &str) -> Result<(), 
         );
     }
     report.state(format!("attackers' goals reached{how}"), 0, reached);
-    report.state(format!("refusals that name the labels and their calls{how}"), true, office.explained()?);
+    report.state(
+        format!("refusals that do not name the labels and their calls{how}"),
+        String::new(),
+        office.unexplained()?,
+    );
     Ok(())
 }
 

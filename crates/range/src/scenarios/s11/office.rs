@@ -135,18 +135,23 @@ impl Office {
         Ok(self.journal()?.iter().filter(|call| call["tool"] == "send_mail").count())
     }
 
-    /// Whether every refusal by policy names a label and a record that is there.
-    pub(super) fn explained(&self) -> Result<bool, Trouble> {
+    /// What refusals by policy say that name no label, or no record that is there.
+    pub(super) fn unexplained(&self) -> Result<String, Trouble> {
         let records = read_records(&self.path("audit.jsonl"))?;
         let ids: Vec<&str> = records.iter().map(|it| it.text("id")).collect();
         let refused: Vec<_> = records.iter().filter(|it| it.refused() == "denied").collect();
-        let explained = refused.iter().all(|it| {
+        if refused.is_empty() {
+            return Ok("nothing was refused".to_owned());
+        }
+        let said = refused.iter().map(|it| {
             let detail = it.value().pointer("/decision/detail").or_else(|| it.value().get("detail"));
-            let detail = detail.and_then(Value::as_str).unwrap_or_default();
-            let source = detail.split(" since ").nth(1).and_then(|rest| rest.split(',').next());
-            detail.contains("untrusted:") && source.is_some_and(|id| ids.contains(&id))
+            detail.and_then(Value::as_str).unwrap_or_default()
         });
-        Ok(explained && !refused.is_empty())
+        let unexplained = said.filter(|detail| {
+            let source = detail.split(" since ").nth(1).and_then(|rest| rest.split(',').next());
+            !detail.contains("untrusted:") || source.is_none_or(|id| !ids.contains(&id))
+        });
+        Ok(unexplained.collect::<Vec<_>>().join(" | "))
     }
 }
 
