@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf, process::Command};
 
 use portcullis_testkit::{
-    gateway::read_records,
+    gateway::{Record, read_records},
     server::{Launch, Sandbox},
 };
 use serde_json::{Value, json};
@@ -139,7 +139,11 @@ impl Office {
     pub(super) fn unexplained(&self) -> Result<String, Trouble> {
         let records = read_records(&self.path("audit.jsonl"))?;
         let ids: Vec<&str> = records.iter().map(|it| it.text("id")).collect();
-        let refused: Vec<_> = records.iter().filter(|it| it.refused() == "denied").collect();
+        // What is refused for its arguments alone (TI-06) is nobody's to approve.
+        let by_policy = |it: &&Record| {
+            it.refused() == "denied" && it.value().pointer("/decision/control") != Some(&Value::from("TI-06"))
+        };
+        let refused: Vec<_> = records.iter().filter(by_policy).collect();
         if refused.is_empty() {
             return Ok("nothing was refused".to_owned());
         }
