@@ -26,8 +26,9 @@ enum Way {
     Result,
 }
 
-/// Whether what the server says a task came to reaches the client.
-async fn is_passed_on(way: Way, result: &Value) -> bool {
+/// Whether what the server says a task came to reaches the client. `before` is a call that was given the same task by a
+/// tool that promises nothing.
+async fn is_passed_on(way: Way, before: Option<&str>, result: &Value) -> bool {
     let completed = json!({"taskId": "t-1", "status": "completed", "result": result});
     let (version, call, begun, answer) = match way {
         Way::Result => {
@@ -44,7 +45,8 @@ async fn is_passed_on(way: Way, result: &Value) -> bool {
     let spec = json!({
         "capabilities": {"tools": {}, "tasks": {"list": {}, "requests": {"tools": {"call": {}}}},
             "extensions": {"io.modelcontextprotocol/tasks": {}}},
-        "tools": [{"name": "t", "inputSchema": {"type": "object"}, "outputSchema": schema,
+        "tools": [{"name": "free", "inputSchema": {"type": "object"}, "execution": {"taskSupport": "optional"}},
+            {"name": "t", "inputSchema": {"type": "object"}, "outputSchema": schema,
             "execution": {"taskSupport": "optional"}}],
         "script": {
             "tools/call": [[{"result": begun}]],
@@ -62,8 +64,10 @@ async fn is_passed_on(way: Way, result: &Value) -> bool {
         capabilities: json!({"extensions": {"io.modelcontextprotocol/tasks": {}}, "tasks": {}}),
     };
     let mut client = Client::connect(&house, &network, card).await.unwrap();
-    client.send(serde_json::from_str(call).unwrap()).await;
-    settled().await;
+    for call in before.into_iter().chain([call]) {
+        client.send(serde_json::from_str(call).unwrap()).await;
+        settled().await;
+    }
     match way {
         Way::Get => {
             client.send(json!({"id": 2, "method": "tasks/get", "params": {"taskId": "t-1"}})).await;
@@ -105,7 +109,18 @@ async fn the_result_of_a_task_has_to_fit_too() {
         (json!({"content": text, "resultType": "input_required"}), false),
     ] {
         for way in [Way::Get, Way::Told, Way::Result] {
-            assert_eq!(is_passed_on(way, &result).await, passes, "{way:?}: {result}");
+            assert_eq!(is_passed_on(way, None, &result).await, passes, "{way:?}: {result}");
         }
+    }
+}
+
+/// A server that gives out a task it has given out before does not get out of its promise by that.
+#[tokio::test(start_paused = true)]
+async fn a_known_task_is_held_to_the_last_promise() {
+    const FREE: &str = r#"{"id":0,"method":"tools/call","params":{"name":"free","arguments":{}}}"#;
+    for (n, passes) in [(json!(1), true), (json!("1"), false)] {
+        let content = json!([{"type": "text", "text": "marker"}]);
+        let result = json!({"content": content, "structuredContent": {"n": n}});
+        assert_eq!(is_passed_on(Way::Get, Some(FREE), &result).await, passes, "{result}");
     }
 }

@@ -65,6 +65,16 @@ async fn call(client: &mut Client, tool: &str, key: &str) -> Value {
     client.try_next().unwrap().message
 }
 
+/// What a caller gets in place of the token.
+async fn word_for(client: &mut Client) -> String {
+    let answer = call(client, "read_setting", "x").await;
+    assert!(!answer.to_string().contains(TOKEN), "{answer}");
+    let text = answer["result"]["content"][0]["text"].as_str().unwrap();
+    let word = text.strip_prefix("The key is ").and_then(|rest| rest.strip_suffix('.')).unwrap();
+    assert!(word.starts_with("[kept: github-token "), "{word}");
+    word.to_owned()
+}
+
 /// What the last call brought its server.
 fn arrived(house: &House) -> String {
     let entries = house.journal.entries();
@@ -77,10 +87,8 @@ async fn a_word_is_good_for_its_caller_at_its_server_and_goes_nowhere_from_there
     let house = house(DataAction::Note);
     let network = Network::memory(&house);
     let mut alice = client(&house, &network, "alice", "s").await;
-    let answer = call(&mut alice, "read_setting", "x").await;
-    let text = answer["result"]["content"][0]["text"].as_str().unwrap();
-    let word = text.strip_prefix("The key is ").and_then(|rest| rest.strip_suffix('.')).unwrap();
-    assert!(word.starts_with("[kept: github-token ") && !answer.to_string().contains(TOKEN), "{answer}");
+    let word = word_for(&mut alice).await;
+    let word = word.as_str();
 
     for (who, endpoint, tool, arrives) in [
         ("alice", "s", "list_things", TOKEN),
@@ -125,9 +133,8 @@ async fn a_view_is_as_outward_as_its_tool() {
     let house = house_with(DataAction::Note, vec![Arc::new(view)], declared);
     let network = Network::memory(&house);
     let mut alice = client(&house, &network, "alice", "s").await;
-    let answer = call(&mut alice, "read_setting", "x").await;
-    let text = answer["result"]["content"][0]["text"].as_str().unwrap();
-    let word = text.strip_prefix("The key is ").and_then(|rest| rest.strip_suffix('.')).unwrap();
+    let word = word_for(&mut alice).await;
+    let word = word.as_str();
     call(&mut alice, "note_down", word).await;
     assert_eq!(arrived(&house), word);
 }
@@ -138,9 +145,8 @@ async fn a_value_that_was_put_back_is_nobodys_to_object_to() {
     let house = house(DataAction::Refuse);
     let network = Network::memory(&house);
     let mut alice = client(&house, &network, "alice", "s").await;
-    let answer = call(&mut alice, "read_setting", "x").await;
-    let text = answer["result"]["content"][0]["text"].as_str().unwrap();
-    let word = text.strip_prefix("The key is ").and_then(|rest| rest.strip_suffix('.')).unwrap();
+    let word = word_for(&mut alice).await;
+    let word = word.as_str();
     for (key, arrives) in [(word, true), (TOKEN, false)] {
         let answer = call(&mut alice, "list_things", key).await;
         assert_eq!(answer.get("result").is_some(), arrives, "{answer}");
