@@ -32,6 +32,10 @@ impl Questions {
     }
 }
 
+/// Proof that a person agreed to whatever was gathered, or that there was nothing to agree to. A call is inspected as if
+/// somebody had; without this it goes no further.
+pub(crate) struct Consented(());
+
 /// Kinds of questions.
 const HOLD: &str = "hold";
 const TEXT: &str = "text";
@@ -94,12 +98,12 @@ impl Gateway {
         questions: Questions,
         trail: &mut Trail,
         cx: &Context,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Consented, Refusal> {
         if let Some((asked, refusal)) = questions.asked {
             self.consent(snapshot, resolved, asked, refusal, cx).await?;
         }
         questions.flow.iter().for_each(|flow| trail.flow(flow));
-        Ok(())
+        Ok(Consented(()))
     }
 
     /// Asks a person whether an answer that was refused may be passed on. It is, when the call is made again and is

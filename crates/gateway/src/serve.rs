@@ -8,7 +8,7 @@ use portcullis_core::{
 };
 
 use crate::{
-    approve::Questions,
+    approve::{Consented, Questions},
     dispatch::Clear,
     gateway::Gateway,
     inbound::Inbound,
@@ -87,10 +87,10 @@ impl Gateway {
                     }
                     // Before anybody is asked: an approval is used up by asking for it.
                     self.opened_state(&cleared, cx.now_ms)?;
-                    self.ask(snapshot, &cleared, questions, trail, cx).await?;
+                    let consented = self.ask(snapshot, &cleared, questions, trail, cx).await?;
                     let record =
                         trail.allowed(&self.audit, snapshot, policies, cleared.controls(), &findings);
-                    return self.go_ahead(snapshot, cleared, record, inflight.take(), cx).await;
+                    return self.go_ahead(snapshot, cleared, consented, record, inflight.take(), cx).await;
                 }
                 portcullis_inspect::Inspected::Edited(before, bytes, finding) if !is_edited => {
                     is_edited = true;
@@ -110,6 +110,7 @@ impl Gateway {
         self: &Arc<Self>,
         snapshot: &Arc<Snapshot>,
         cleared: Clear,
+        _: Consented,
         record: DecisionRecord,
         inflight: Option<InFlight>,
         cx: &Context,
