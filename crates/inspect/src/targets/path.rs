@@ -10,12 +10,14 @@ const OF_A_PROCESS: &[&str] =
     &["cwd", "environ", "exe", "fd", "fdinfo", "map_files", "mem", "ns", "root", "task"];
 
 pub(super) fn read(text: &str) -> Reading {
-    let mut written = without_scheme(text).unwrap_or(text);
+    let written = without_scheme(text).unwrap_or(text);
+    let mut form = canonical(written);
     let mut nested = false;
-    while let Some(inner) = without_scheme(written) {
-        (written, nested) = (inner, true);
+    // A scheme within the path, or one that comes to its front once it is in its one form (`.//file:/a`).
+    while let Some(inner) = without_scheme(&form) {
+        (form, nested) = (canonical(inner), true);
     }
-    let mut reading = Reading::of(canonical(written));
+    let mut reading = Reading::of(form);
     if nested {
         reading.fault(TargetFault::Hidden);
     }
@@ -186,6 +188,8 @@ mod tests {
             ("file:///a/../b", &[Climbs]),
             ("file:///a/%2e%2e/b", &[Hidden]),
             ("file:file:///a", &[Hidden]),
+            (".//file:/a", &[Hidden]),
+            ("a/../file:/a", &[Hidden, Climbs]),
         ] {
             assert_eq!(read(text).faults, expected, "{text}");
         }
