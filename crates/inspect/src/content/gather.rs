@@ -5,7 +5,10 @@ use std::{cell::RefCell, ops::Range};
 use portcullis_core::wire::json::{Span, Text};
 
 use super::{fence, part::Part};
-use crate::detect::{self, Assessment};
+use crate::{
+    detect::{self, Assessment},
+    text::lossy,
+};
 
 /// Longest name of a member that is taken for a name and not for text.
 const LONGEST_NAME: usize = 48;
@@ -68,7 +71,7 @@ pub(super) fn pieces(part: &Part<'_>) -> Vec<Piece> {
     let piece = |string: Text<'_>| {
         let mut text = Vec::with_capacity(string.raw.len());
         string.append_to(&mut text);
-        let text = String::from_utf8_lossy(&text).into_owned();
+        let text = lossy(text);
         let at = start..start + text.len();
         start = at.end + 1;
         Piece { text, span: string.span, at }

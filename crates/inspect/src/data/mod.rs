@@ -29,6 +29,7 @@ pub use token::{TokenKey, put_back};
 use crate::{
     content::{Edits, editable, pointer},
     options::InspectorOptions,
+    text::lossy,
 };
 
 /// Something found in a text.
@@ -120,7 +121,7 @@ impl Work<'_> {
             true => {
                 let mut text = Vec::with_capacity(string.raw.len());
                 string.append_to(&mut text);
-                Cow::Owned(String::from_utf8_lossy(&text).into_owned())
+                Cow::Owned(lossy(text))
             }
         };
         if text.len() < scan::SHORTEST {

@@ -6,9 +6,12 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use memchr::memmem;
 
 use super::{Canaries, DataClass, Hit, marked, numbers, tokens};
+use crate::text::blocks::{self, BLOCK};
 
 /// Strings that are shorter hold no secret but a canary.
 pub(super) const SHORTEST: usize = 8;
+/// Shortest run that can be the beginning of the number of an account.
+const SHORTEST_ACCOUNT: usize = 4;
 /// Shortest run that can be a token.
 const SHORTEST_RUN: usize = 16;
 /// Longest blob that is decoded, in characters of base64.
@@ -45,24 +48,38 @@ pub(super) fn scan(text: &str, name: Option<&[u8]>, canaries: &Canaries) -> Vec<
 fn runs(text: &str, hits: &mut Vec<Hit>) {
     let bytes = text.as_bytes();
     let mut start = 0;
-    for at in 0..=bytes.len() {
-        if bytes.get(at).is_some_and(|byte| tokens::in_token(*byte)) {
-            continue;
+    for base in (0..bytes.len()).step_by(BLOCK) {
+        let mut ends = !blocks::mask(&blocks::block(bytes, base), tokens::in_token_lanes);
+        while ends != 0 {
+            let at = base + ends.trailing_zeros() as usize;
+            if at >= bytes.len() {
+                break;
+            }
+            ends &= ends - 1;
+            if at - start >= SHORTEST_ACCOUNT {
+                run(text, start..at, hits);
+            }
+            start = at + 1;
         }
-        if at - start >= SHORTEST_RUN
-            && let Some(run) = text.get(start..at)
-        {
-            tokens::find(run, start, hits);
-            marked::jwt(run, start, hits);
-            person(run, start, hits);
-        }
-        if at - start >= 4 && bytes.get(start).is_some_and(u8::is_ascii_uppercase) {
-            account(bytes, start, hits);
-        }
-        if (9..16).contains(&(at - start)) && bytes.get(start..at).is_some_and(numbers::nie) {
-            hits.push(Hit { class: DataClass::NationalId, what: "nie", at: start..at });
-        }
-        start = at + 1;
+    }
+    if bytes.len() - start >= SHORTEST_ACCOUNT {
+        run(text, start..bytes.len(), hits);
+    }
+}
+
+/// A run of the characters of tokens, as long as it can be.
+fn run(text: &str, at: Range<usize>, hits: &mut Vec<Hit>) {
+    let Some(run) = text.get(at.clone()) else { return };
+    if at.len() >= SHORTEST_RUN {
+        tokens::find(run, at.start, hits);
+        marked::jwt(run, at.start, hits);
+        person(run, at.start, hits);
+    }
+    if run.as_bytes().first().is_some_and(u8::is_ascii_uppercase) {
+        account(text.as_bytes(), at.start, hits);
+    }
+    if (9..16).contains(&at.len()) && numbers::nie(run.as_bytes()) {
+        hits.push(Hit { class: DataClass::NationalId, what: "nie", at });
     }
 }
 

@@ -1,6 +1,9 @@
 //! Keys and tokens that say whose they are: a prefix, then characters of one set, in a known number.
 
+use wide::u8x16;
+
 use super::{DataClass, Hit};
+use crate::text::blocks;
 
 /// One form of token.
 struct Form {
@@ -108,6 +111,14 @@ pub(super) const fn in_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/' | b'+' | b'=')
 }
 
+/// [`in_token`] for many bytes at once.
+#[inline]
+pub(super) fn in_token_lanes(lane: u8x16) -> u8x16 {
+    // `-`, `.` and `/` are just before the digits.
+    let most = blocks::letters(lane | u8x16::splat(0x20), b'a') | blocks::range(lane, b'-', b'9');
+    most | blocks::is(lane, b'_') | blocks::is(lane, b'+') | blocks::is(lane, b'=')
+}
+
 /// Finds tokens in a run of such bytes, which starts at `start` of the text.
 pub(super) fn find(run: &str, start: usize, hits: &mut Vec<Hit>) {
     let bytes = run.as_bytes();
@@ -124,30 +135,30 @@ pub(super) fn find(run: &str, start: usize, hits: &mut Vec<Hit>) {
     }
 }
 
+/// Which forms begin with each byte, a bit each.
+static BEGINNINGS: [u64; 256] = beginnings();
+
+#[allow(clippy::indexing_slicing, reason = "evaluated by the compiler, which checks it")]
+const fn beginnings() -> [u64; 256] {
+    assert!(FORMS.len() <= u64::BITS as usize);
+    let mut table = [0; 256];
+    let mut form = 0;
+    while form < FORMS.len() {
+        table[FORMS[form].prefix.as_bytes()[0] as usize] |= 1 << form;
+        form += 1;
+    }
+    table
+}
+
 /// The token at the start, and its length.
 fn token(bytes: &[u8]) -> Option<(&'static Form, usize)> {
-    // No prefix begins with anything else.
-    if !matches!(
-        bytes.first()?,
-        b'A' | b'G'
-            | b'L'
-            | b'P'
-            | b'S'
-            | b'd'
-            | b'g'
-            | b'h'
-            | b'l'
-            | b'n'
-            | b'p'
-            | b'r'
-            | b's'
-            | b'w'
-            | b'x'
-            | b'y'
-    ) {
-        return None;
-    }
-    FORMS.iter().find_map(|form| {
+    let mut rest = BEGINNINGS.get(usize::from(*bytes.first()?)).copied().unwrap_or(0);
+    std::iter::from_fn(|| {
+        let form = FORMS.get(rest.trailing_zeros() as usize);
+        rest &= rest.wrapping_sub(1);
+        form
+    })
+    .find_map(|form| {
         let body = bytes.strip_prefix(form.prefix.as_bytes())?;
         let length = body.iter().take_while(|byte| form.body.has(**byte)).count();
         let fits = (form.least..=form.most).contains(&length);

@@ -313,14 +313,18 @@ fn unit_features(unit: &[Word], place: Place, pairs: &mut Pairs, sink: &mut impl
     let mut signs = Signs::default();
     let mut before = 0_u32;
     let mut lead = 0_u32;
+    let lexicon = &*LEXICON;
     for (position, word) in (0_u32..).zip(unit) {
         let rest = unit.get(position as usize..).unwrap_or_default();
-        let concepts = LEXICON.at(rest);
+        let concepts = lexicon.at(rest);
         signs.add(word, concepts);
         let concepts = concepts & !HINTS;
-        shape.add(word);
-        if word.flags & (flag::SENTENCE | flag::LINE | flag::COLON | flag::QUOTED) != 0 {
-            lead = position;
+        // Most words have none.
+        if word.flags != 0 {
+            shape.add(word);
+            if word.flags & (flag::SENTENCE | flag::LINE | flag::COLON | flag::QUOTED) != 0 {
+                lead = position;
+            }
         }
         if concepts != 0 {
             if position - lead < 2 {

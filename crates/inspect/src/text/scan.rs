@@ -1,6 +1,9 @@
 //! Finding hidden characters: which family, how many, and whether they could be there by accident.
 
-use super::hidden::{self, Hidden};
+use super::{
+    blocks::{self, BLOCK},
+    hidden::{self, Hidden},
+};
 
 /// Hidden characters of one family in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +56,7 @@ pub(crate) struct Scan<'t> {
     within: u32,
     /// Whether there are letters of an alphabet that looks like the Latin one.
     foreign: bool,
+    right_to_left: Option<bool>,
     /// Byte ranges of what is hidden, in order.
     pub(crate) spans: Vec<std::ops::Range<usize>>,
 }
@@ -71,13 +75,13 @@ impl<'t> Scan<'t> {
             deliberate: [false; 7],
             within: 0,
             foreign: false,
+            right_to_left: None,
             spans: Vec::new(),
         }
     }
 
     pub(crate) fn run(&mut self) {
         let text = self.text;
-        let right_to_left = text.chars().any(hidden::right_to_left);
         let mut before = '\n';
         let mut flag = Flag::None;
         let mut at = 0;
@@ -97,7 +101,7 @@ impl<'t> Scan<'t> {
                 next
             } else {
                 let after = text.get(next..).and_then(|rest| rest.chars().next()).unwrap_or('\n');
-                self.character(character, at, &Around { before, after }, right_to_left, flag)
+                self.character(character, at, &Around { before, after }, flag)
             };
             before = character;
             at = end.max(next);
@@ -105,6 +109,11 @@ impl<'t> Scan<'t> {
         if self.foreign {
             self.lookalikes();
         }
+    }
+
+    /// Whether there is anything to read from right to left: only asked where it matters, and found out once.
+    fn right_to_left(&mut self) -> bool {
+        *self.right_to_left.get_or_insert_with(|| self.text.chars().any(hidden::right_to_left))
     }
 
     fn see(&mut self, family: Hidden, at: usize, end: usize, deliberate: bool) {
@@ -122,7 +131,7 @@ impl<'t> Scan<'t> {
     }
 
     /// Looks at one character that may hide; gives back where to go on.
-    fn character(&mut self, c: char, at: usize, around: &Around, rtl: bool, flag: Flag) -> usize {
+    fn character(&mut self, c: char, at: usize, around: &Around, flag: Flag) -> usize {
         let end = at + c.len_utf8();
         if hidden::tag(c) {
             if flag != Flag::Region || !flag_ends(self.text, end, c) {
@@ -136,7 +145,7 @@ impl<'t> Scan<'t> {
         } else if hidden::overrides(c) {
             let forced = matches!(c, '\u{202D}' | '\u{202E}');
             let isolates = matches!(c, '\u{2066}' | '\u{2068}' | '\u{2069}');
-            if forced || !(rtl || isolates) {
+            if forced || !(isolates || self.right_to_left()) {
                 let ends = c == '\u{202C}';
                 self.see(Hidden::Direction, at, end, forced || !ends && c != '\u{202A}');
             }
@@ -221,7 +230,16 @@ impl<'t> Scan<'t> {
 
 /// How many bytes at the start are ASCII and on the screen.
 fn shown(bytes: &[u8]) -> usize {
-    bytes.iter().position(|byte| !(0x20..0x7F).contains(byte)).unwrap_or(bytes.len())
+    let mut at = 0;
+    while at < bytes.len() {
+        let shown = blocks::mask(&blocks::block(bytes, at), |lane| blocks::range(lane, 0x20, 0x7E));
+        let run = (!shown).trailing_zeros() as usize;
+        at += run;
+        if run < BLOCK {
+            break;
+        }
+    }
+    at
 }
 
 /// Whether a character outside ASCII can be passed over.

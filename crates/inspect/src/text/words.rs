@@ -1,6 +1,9 @@
 //! From a text to the words that detection compares: folded, in lower case, hashed.
 
-use super::fold::{Folded, fold};
+use super::{
+    blocks::{self, BLOCK},
+    fold::{Folded, fold},
+};
 
 /// One word, or a mark that stands for something with a shape of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +87,31 @@ pub(crate) const fn hash_of(word: &[u8]) -> u32 {
     hash
 }
 
+/// Bytes of a word that are hashed together.
+const SHORT: usize = 8;
+
+/// The hash of ASCII letters and digits as if in lower case; `rest` is the text from the word on.
+///
+/// The hashes of every beginning of a short word cost less than finding out, byte by byte, that it has ended.
+#[inline]
+fn lower_hash(word: &[u8], rest: Option<&[u8]>) -> u32 {
+    // Digits have the bit that tells a small letter from a capital one already.
+    let lower = |hash, byte: &u8| step(hash, byte | 0x20);
+    let Some(first) = rest.and_then(<[u8]>::first_chunk::<SHORT>) else {
+        return word.iter().fold(SEED, lower);
+    };
+    let mut beginnings = [SEED; SHORT + 1];
+    let mut hash = SEED;
+    for (slot, byte) in beginnings.iter_mut().skip(1).zip(first) {
+        hash = lower(hash, byte);
+        *slot = hash;
+    }
+    match word.get(SHORT..) {
+        Some(more) => more.iter().fold(hash, lower),
+        None => beginnings.get(word.len()).copied().unwrap_or(hash),
+    }
+}
+
 /// Letters and digits in lower case; 0 for what ends a word.
 static LETTERS: [u8; 256] = letters();
 
@@ -107,10 +135,18 @@ fn letter(byte: u8) -> u8 {
 
 /// Reads `text` from byte `at` and appends up to `most` words to `out`; gives back where it stopped.
 pub(crate) fn words(text: &str, at: usize, most: usize, out: &mut Vec<Word>) -> usize {
-    let mut reader = Reader { bytes: text.as_bytes(), text, at, flags: flag::LINE | flag::SENTENCE };
+    let mut reader = Reader::new(text, at);
     let full = out.len() + most;
     while out.len() < full && reader.next(out) {}
     reader.at
+}
+
+/// Of what a word is written.
+struct Written {
+    digits: u32,
+    letters: u32,
+    /// Whether a letter is small.
+    small: bool,
 }
 
 struct Reader<'t> {
@@ -118,9 +154,55 @@ struct Reader<'t> {
     text: &'t str,
     at: usize,
     flags: u16,
+    near: Near,
 }
 
-impl Reader<'_> {
+/// What the bytes of a block are, a bit each.
+#[derive(Default)]
+struct Near {
+    /// Where the block starts.
+    from: usize,
+    letters: u64,
+    digits: u64,
+    small: u64,
+}
+
+impl Near {
+    #[inline]
+    fn of(bytes: &[u8], from: usize) -> Self {
+        let block = blocks::block(bytes, from);
+        Self {
+            from,
+            letters: blocks::mask(&block, blocks::alphanumeric),
+            digits: blocks::mask(&block, blocks::digits),
+            small: blocks::mask(&block, |lane| blocks::letters(lane, b'a')),
+        }
+    }
+
+    /// How many letters and digits there are in a row at `at`: [`BLOCK`] and more if that is not known here.
+    #[inline]
+    fn run(&self, at: usize) -> usize {
+        let within = at.wrapping_sub(self.from);
+        if within >= BLOCK {
+            return BLOCK;
+        }
+        let run = (!(self.letters >> within)).trailing_zeros() as usize;
+        if within + run < BLOCK { run } else { BLOCK }
+    }
+
+    /// Those of `bits` that are of the `run` bytes at `at`.
+    #[inline]
+    fn bits(&self, bits: u64, at: usize, run: usize) -> u64 {
+        bits >> (at - self.from) & ((1 << run) - 1)
+    }
+}
+
+impl<'t> Reader<'t> {
+    fn new(text: &'t str, at: usize) -> Self {
+        let bytes = text.as_bytes();
+        Self { bytes, text, at, flags: flag::LINE | flag::SENTENCE, near: Near::of(bytes, at) }
+    }
+
     fn byte(&self, at: usize) -> u8 {
         self.bytes.get(at).copied().unwrap_or(0)
     }
@@ -148,8 +230,30 @@ impl Reader<'_> {
         out.push(Word { hash, start: self.at as u32, flags: flag::MARK });
     }
 
+    /// A word that ends within a block, at something that cannot be part of it: nearly all of them.
     #[inline]
     fn word(&mut self, out: &mut Vec<Word>) {
+        let start = self.at;
+        let mut run = self.near.run(start);
+        if run == BLOCK {
+            self.near = Near::of(self.bytes, start);
+            run = self.near.run(start);
+        }
+        let after = self.byte(start + run);
+        if run == BLOCK || after >= 128 || after == b'\'' {
+            return self.any_word(out);
+        }
+        let digits = self.near.bits(self.near.digits, start, run).count_ones();
+        let small = self.near.bits(self.near.small, start, run);
+        // A single blank says nothing.
+        self.at = start + run + usize::from(after == b' ');
+        let Some(word) = self.bytes.get(start..start + run) else { return };
+        let hash = lower_hash(word, self.bytes.get(start..));
+        self.push_word(hash, start, Written { digits, letters: run as u32 - digits, small: small != 0 }, out);
+    }
+
+    /// Any word, byte by byte.
+    fn any_word(&mut self, out: &mut Vec<Word>) {
         let start = self.at;
         let (mut hash, mut at) = (SEED, start);
         let (mut small, mut digits, mut letters) = (0_u8, 0_u32, 0_u32);
@@ -177,20 +281,27 @@ impl Reader<'_> {
             at += 1;
         }
         self.at = at;
-        let mut more = if letters + digits == 1 { flag::SINGLE } else { 0 };
-        if letters + digits >= LONG_WORD {
+        self.push_word(hash, start, Written { digits, letters, small: small != 0 }, out);
+    }
+
+    #[inline]
+    fn push_word(&mut self, hash: u32, start: usize, written: Written, out: &mut Vec<Word>) {
+        let Written { digits, letters, small } = written;
+        let length = letters + digits;
+        let mut more = if length == 1 { flag::SINGLE } else { 0 };
+        if length >= LONG_WORD {
             more |= flag::LONG;
         }
-        if letters + digits == 2 && digits > 0 {
+        if length == 2 && digits > 0 {
             more |= flag::PAIR;
         }
         if letters == 0 {
             return self.push(mark::NUMBER, start, more, out);
         }
-        if small == 0 && letters > 1 {
+        if !small && letters > 1 {
             more |= flag::CAPITALS;
         }
-        if digits > 0 && letters + digits > 2 {
+        if digits > 0 && length > 2 {
             more |= flag::LEET;
         }
         self.push(hash, start, more, out);
@@ -338,5 +449,42 @@ impl Reader<'_> {
         let mixed = alike && (ascii > 0 || out.last().is_some_and(|word| word.flags & flag::MIXED != 0));
         let more = if mixed { flag::MIXED } else { 0 };
         self.push(if mixed { looks } else { spelled }, start, more, out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The words of a text, each read byte by byte.
+    fn byte_by_byte(text: &str) -> Vec<Word> {
+        let mut reader = Reader::new(text, 0);
+        let mut out = Vec::new();
+        while let Some(first) = reader.bytes.get(reader.at) {
+            match letter(*first) {
+                0 => drop(reader.next(&mut out)),
+                _ => reader.any_word(&mut out),
+            }
+        }
+        out
+    }
+
+    fn check(text: &str) {
+        let mut found = Vec::new();
+        assert_eq!(words(text, 0, usize::MAX >> 1, &mut found), text.len(), "{text}");
+        assert_eq!(found, byte_by_byte(text), "{text}");
+    }
+
+    proptest! {
+        #[test]
+        fn words_are_the_same_however_they_are_read(
+            text in "\\PC{0,40}",
+            words in prop::collection::vec("[A-Za-z0-9]{1,90}|[a-z]{1,9}|[ .'_@é\n-]{1,2}", 0..40),
+        ) {
+            check(&text);
+            check(&words.concat());
+        }
     }
 }
