@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use portcullis_core::{Clock as _, SystemClock};
 use portcullis_supply::{
     admit::{Internal, InternalName},
-    advisories::{Advisories, Exceptions, Judged, Part, Policy, Severity},
+    advisories::{Advisories, Exception, Exceptions, Judged, Part, Policy, Severity, Vex},
+    licence::{Licence, LicenceVerdict, Licences},
 };
 
 use crate::{
@@ -35,6 +36,67 @@ pub(crate) struct Requirements {
     internal_pypi: Option<String>,
     #[command(flatten)]
     known: Known,
+    #[command(flatten)]
+    licences: LicenceOptions,
+}
+
+/// Options of licences.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct LicenceOptions {
+    /// Licence, as SPDX names it, that is enough for a package; where any is named, packages that cannot be used with these
+    /// alone are refused. Repeat it for more.
+    #[arg(long, value_name = "LICENCE")]
+    licence_allow: Vec<Licence>,
+    /// Licence, as SPDX names it, of packages that are refused unless they can be used under another one. Repeat it for more.
+    #[arg(long, value_name = "LICENCE")]
+    licence_deny: Vec<Licence>,
+}
+
+impl LicenceOptions {
+    /// The options and the configuration together.
+    pub(crate) fn settle(&self, section: Option<&Supply>) -> Licences {
+        let (mut allow, mut deny) = (self.licence_allow.clone(), self.licence_deny.clone());
+        if let Some(section) = section {
+            allow.extend(section.licences_allow.iter().cloned());
+            deny.extend(section.licences_deny.iter().cloned());
+        }
+        Licences { allow, deny }
+    }
+}
+
+/// Names in the text of a finding; approvers find the rest in the lock.
+const SHOWN: usize = 5;
+
+/// What is asked of the licences of packages, each by name and its licence in its own words.
+pub(crate) struct JudgedLicences {
+    /// Packages that are refused, and why.
+    pub(crate) refused: Vec<String>,
+    /// In words, those of which nothing is known.
+    pub(crate) unknown: Option<String>,
+}
+
+/// Judges every package of a server.
+pub(crate) fn licences<'p>(
+    licences: &Licences,
+    parts: impl Iterator<Item = (&'p str, Option<&'p str>)>,
+) -> JudgedLicences {
+    let (mut refused, mut unknown) = (Vec::new(), Vec::new());
+    for (name, licence) in parts {
+        let said = licence.unwrap_or_default();
+        match licences.judge(licence) {
+            LicenceVerdict::Fine => {}
+            LicenceVerdict::Unknown => unknown.push(name),
+            LicenceVerdict::Denied => refused.push(format!("{name}: its licence `{said}` is denied")),
+            LicenceVerdict::NotAllowed => {
+                refused.push(format!("{name}: its licence `{said}` is not allowed"))
+            }
+        }
+    }
+    let shown: Vec<&str> = unknown.iter().take(SHOWN).copied().collect();
+    let more = unknown.len().saturating_sub(shown.len());
+    let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+    let unknown = (!shown.is_empty()).then(|| format!("of {}{more}", shown.join(", ")));
+    JudgedLicences { refused, unknown }
 }
 
 /// Options of what is known against packages.
@@ -54,6 +116,16 @@ pub(crate) struct Known {
     /// and `reason`.
     #[arg(long, value_name = "FILE")]
     osv_exceptions: Option<PathBuf>,
+    /// Document in which somebody says which advisories do not concern a package: OpenVEX, or CycloneDX with vulnerabilities;
+    /// repeat it for more. Malicious packages are refused whatever it says.
+    #[arg(long, value_name = "FILE")]
+    vex: Vec<PathBuf>,
+    /// Author, as the documents write it, whose statements count; repeat it for more. Nobody else's do.
+    #[arg(long, value_name = "NAME")]
+    vex_author: Vec<String>,
+    /// Days for which a statement counts; when absent, 90.
+    #[arg(long, value_name = "DAYS")]
+    vex_max_age_days: Option<u64>,
 }
 
 /// What is asked.
@@ -63,6 +135,8 @@ pub(crate) struct Required {
     pub(crate) internal: Internal,
     /// What is known against packages.
     pub(crate) known: Comparison,
+    /// Licences that are taken and that are not.
+    pub(crate) licences: Licences,
 }
 
 impl Requirements {
@@ -71,6 +145,7 @@ impl Requirements {
         let section = section(self.config.as_deref(), printer)?;
         let (mut names, mut npm, mut pypi) = (self.internal_names.clone(), None, None);
         let known = self.known.settle(section.as_ref())?;
+        let licences = self.licences.settle(section.as_ref());
         if let Some(section) = section {
             // A name that is internal somewhere is internal.
             names.extend(section.internal_names);
@@ -80,9 +155,12 @@ impl Requirements {
             option.clone().or_else(|| set.map(|url| url.to_string()))
         };
         let internal = Internal::new(names, url(&self.internal_npm, npm), url(&self.internal_pypi, pypi));
-        Ok(Required { internal, known })
+        Ok(Required { internal, known, licences })
     }
 }
+
+/// Days for which a statement counts where nothing else is said.
+const VEX_MAX_AGE_DAYS: u64 = 90;
 
 /// What packages are compared with, and what follows.
 #[derive(Debug, Default)]
@@ -117,7 +195,22 @@ impl Known {
                     .or(section.map(|it| it.osv_max_age_days))
                     .unwrap_or(usual.max_age_days),
                 exceptions: exceptions.unwrap_or_default(),
+                vex: self.vex(section)?,
             },
+        })
+    }
+
+    /// Statements of options and configuration; who counts in one counts in the other.
+    fn vex(&self, section: Option<&Supply>) -> Result<Vex, Failure> {
+        let of_config = section.map(|it| (&it.vex, &it.vex_authors, it.vex_max_age_days));
+        let (files, authors, days) = of_config.map_or_else(Default::default, |(files, authors, days)| {
+            (files.clone(), authors.clone(), Some(days))
+        });
+        let days = self.vex_max_age_days.or(days).unwrap_or(VEX_MAX_AGE_DAYS);
+        let files = self.vex.iter().chain(&files).map(PathBuf::as_path);
+        let authors: Vec<String> = self.vex_author.iter().chain(&authors).cloned().collect();
+        Vex::read(files, &authors, days).map_err(|fault| {
+            Failure::new(Exit::Usage, fault.to_string()).remedy("correct the document, or leave it out")
         })
     }
 }
@@ -151,12 +244,18 @@ impl Compared {
         }
     }
 
-    /// Exceptions that hold no longer, in words.
+    /// Exceptions and statements that hold no longer, in words.
     pub(crate) fn expired(&self) -> Vec<String> {
         let expired = self.policy.exceptions.expired(&self.today);
-        expired
-            .map(|it| format!("the exception from {} for {} held until {}", it.id, it.package, it.until))
-            .collect()
+        let words = |it: &Exception| {
+            format!("the exception from {} for {} held until {}", it.id, it.package, it.until)
+        };
+        expired.map(words).chain(self.policy.vex.expired(&self.today)).collect()
+    }
+
+    /// Authors whose statements count for nothing.
+    pub(crate) fn unheard(&self) -> &[String] {
+        self.policy.vex.unheard()
     }
 }
 

@@ -77,7 +77,7 @@ fn part(text: &str) -> Part {
     let (ecosystem, rest) = text.split_once(':').unwrap();
     let ecosystem = if ecosystem == "npm" { Ecosystem::Npm } else { Ecosystem::PyPi };
     let (name, version) = rest.rsplit_once('@').unwrap();
-    Part { ecosystem, name: name.to_owned(), version: version.to_owned() }
+    Part { ecosystem, name: name.to_owned(), version: version.to_owned(), own: false }
 }
 
 /// `ID verdict` of everything that is said about a package, worst first.

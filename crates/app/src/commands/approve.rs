@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use portcullis_audit::tlog::read_key_file;
 use portcullis_core::{Clock as _, ServerName, SystemClock};
-use portcullis_supply::admit::{Approval, Finding, FindingKind, State};
+use portcullis_supply::admit::{Approval, Difference, Finding, FindingKind, State};
 
+use super::{difference, rollback::forget};
 use crate::{
     exit::{Exit, Failure, Outcome},
     printer::Printer,
@@ -13,7 +14,8 @@ use crate::{
 };
 
 /// Approve a server that somebody else submitted, by signing what is in portcullis.lock about it: its digests, its parts,
-/// who vouches for it and what was found.
+/// who vouches for it and what was found. Where a version waits beside an approved one, it is the one that is approved; what
+/// changes is shown, and the version before is kept for `portcullis rollback`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Server, as the lock names it.
@@ -30,7 +32,8 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, printer: &Printer) -> Outcome {
     let mut lock = args.place.read()?;
-    let server = args.place.find(&lock, &args.name)?.clone();
+    let present = args.place.find(&lock, &args.name)?.clone();
+    let server = lock.next(&args.name).unwrap_or(&present).clone();
     if server.state() == State::Retired {
         return Err(Failure::new(Exit::Findings, format!("`{}` is retired", args.name))
             .remedy("submit another version with `portcullis add`"));
@@ -59,10 +62,13 @@ pub(crate) fn run(args: &Args, printer: &Printer) -> Outcome {
     approved.approvals.retain(|approval| approval.by != by);
     approved.approvals.push(Approval { by: by.clone(), at, note });
     approved.approvals.sort_by(|a, b| a.by.cmp(&b.by));
-    if let Some(place) = lock.find_mut(&args.name) {
-        *place = approved;
+    let package = approved.package.clone();
+    if lock.next(&args.name).is_some() {
+        difference::tell(&Difference::between(&present, &approved), printer);
     }
+    let dropped = lock.approve(approved);
     args.place.write(&lock)?;
-    printer.done(&format!("`{}` is approved by {by}", args.name));
+    forget(&args.place, &lock, dropped.iter().map(|it| it.tree), printer)?;
+    printer.done(&format!("`{}`, {package}, is approved by {by}", args.name));
     Ok(Exit::Fine)
 }

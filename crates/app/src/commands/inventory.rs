@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use portcullis_core::ServerName;
 use portcullis_supply::{
-    admit::{Admitted, cyclonedx},
+    admit::Admitted,
     advisories::{Judged, Part},
 };
 use serde::Serialize;
 
+use super::bills::Written;
 use crate::{
     exit::{Exit, Outcome},
     printer::Printer,
@@ -27,9 +28,11 @@ pub(crate) struct Args {
     config: Option<PathBuf>,
     #[command(flatten)]
     known: Known,
-    /// Write the bill of materials of one server instead: every package in it, as CycloneDX 1.6.
+    /// Write the bill of materials of one server instead: every package in it.
     #[arg(long, value_name = "NAME")]
     sbom: Option<ServerName>,
+    #[command(flatten)]
+    written: Written,
     /// Write the list as JSON.
     #[arg(long, conflicts_with = "sbom")]
     json: bool,
@@ -43,12 +46,16 @@ struct Row<'l> {
     server: &'l Admitted,
     /// What advisories say today; none when there are none to compare with.
     advisories: Option<Vec<Judged>>,
+    /// The version that waits for approval beside it.
+    next: Option<&'l str>,
+    /// Versions that were replaced and are kept, the last one first.
+    previous: Vec<&'l str>,
 }
 
 pub(crate) fn run(args: &Args, printer: &Printer) -> Outcome {
     let lock = args.place.read()?;
     if let Some(name) = &args.sbom {
-        printer.json(&cyclonedx(args.place.find(&lock, name)?));
+        args.written.write(args.place.find(&lock, name)?, printer)?;
         return Ok(Exit::Fine);
     }
     let section = requirements::section(args.config.as_deref(), printer)?;
@@ -59,8 +66,13 @@ pub(crate) fn run(args: &Args, printer: &Printer) -> Outcome {
         printer.warning(&what, Some("fetch them again"));
     }
     if args.json {
-        let row =
-            |server| Row { state: Admitted::state(server).as_str(), server, advisories: judged(server) };
+        let row = |server| Row {
+            state: Admitted::state(server).as_str(),
+            server,
+            advisories: judged(server),
+            next: lock.next(&server.name).map(|it| it.package.as_str()),
+            previous: lock.previous(&server.name).map(|it| it.package.as_str()).collect(),
+        };
         printer.json(&lock.servers().iter().map(row).collect::<Vec<_>>());
         return Ok(Exit::Fine);
     }
@@ -74,6 +86,10 @@ pub(crate) fn run(args: &Args, printer: &Printer) -> Outcome {
         about.extend(server.retired.as_ref().map(|it| format!("retired by {}: {}", it.by, it.reason)));
         printer.line(&format!("  {}", about.join(", ")));
         server.findings.iter().for_each(|finding| printer.line(&format!("  {finding}")));
+        if let Some(next) = lock.next(&server.name) {
+            printer.line(&format!("  waits for approval: {}", next.package));
+        }
+        lock.previous(&server.name).for_each(|it| printer.line(&format!("  previous: {}", it.package)));
         judged(server).unwrap_or_default().iter().for_each(|it| printer.line(&format!("  today: {it}")));
     }
     Ok(Exit::Fine)

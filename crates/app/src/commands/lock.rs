@@ -5,14 +5,15 @@ use std::path::PathBuf;
 use portcullis_supply::{
     admit::{Admitted, Lock, State},
     advisories::{Judged, Part},
+    licence::Licences,
 };
 use serde::Serialize;
 
-use super::{audit::trust, counted};
+use super::{audit::trust, counted, submit::UNHEARD};
 use crate::{
     exit::{Exit, Failure, Outcome},
     printer::Printer,
-    requirements::{self, Comparison, Known},
+    requirements::{self, Comparison, Known, LicenceOptions},
     supply::{Place, approvers, now},
 };
 
@@ -35,6 +36,8 @@ pub(crate) struct Args {
     config: Option<PathBuf>,
     #[command(flatten)]
     known: Known,
+    #[command(flatten)]
+    licences: LicenceOptions,
     #[command(flatten)]
     place: Place,
     /// Write the result as JSON.
@@ -63,7 +66,8 @@ pub(crate) fn run(args: &Args, printer: &Printer) -> Outcome {
     }
     let section = requirements::section(args.config.as_deref(), printer)?;
     let known = args.known.settle(section.as_ref())?;
-    problems.extend(known_against(&lock, &known)?);
+    problems.extend(known_against(&lock, &known, printer)?);
+    problems.extend(licensed(&lock, &args.licences.settle(section.as_ref())));
     if args.json {
         printer.json(&problems);
     } else {
@@ -78,10 +82,17 @@ pub(crate) fn run(args: &Args, printer: &Printer) -> Outcome {
 }
 
 /// What advisories say today about every package of a server that may still start.
-fn known_against<'l>(lock: &'l Lock, known: &Comparison) -> Result<Vec<Problem<'l>>, Failure> {
+fn known_against<'l>(
+    lock: &'l Lock,
+    known: &Comparison,
+    printer: &Printer,
+) -> Result<Vec<Problem<'l>>, Failure> {
     let servers = || lock.servers().iter().filter(|server| server.state() != State::Retired);
     let all: Vec<Part> = servers().flat_map(Part::of).collect();
     let Some(compared) = known.read(&all)? else { return Ok(Vec::new()) };
+    for author in compared.unheard() {
+        printer.warning(&format!("statements of `{author}` count for nothing"), Some(UNHEARD));
+    }
     let about = |what: String| Problem { server: "advisories", what };
     let mut problems: Vec<Problem<'l>> =
         compared.stale().into_iter().chain(compared.expired()).map(about).collect();
@@ -90,6 +101,17 @@ fn known_against<'l>(lock: &'l Lock, known: &Comparison) -> Result<Vec<Problem<'
         problems.extend(judged.map(|it| Problem { server: server.name.as_str(), what: it.to_string() }));
     }
     Ok(problems)
+}
+
+/// Packages whose licences are not taken.
+fn licensed<'l>(lock: &'l Lock, licences: &Licences) -> Vec<Problem<'l>> {
+    let servers = lock.servers().iter().filter(|server| server.state() != State::Retired);
+    let refused = |server: &'l Admitted| {
+        let parts = server.parts.iter().map(|part| (part.name.as_str(), part.licence.as_deref()));
+        let judged = requirements::licences(licences, parts).refused;
+        judged.into_iter().map(|what| Problem { server: server.name.as_str(), what })
+    };
+    servers.flat_map(refused).collect()
 }
 
 fn wrong(args: &Args, server: &Admitted) -> Result<Vec<String>, Failure> {

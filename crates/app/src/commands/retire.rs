@@ -10,8 +10,8 @@ use crate::{
     supply::{Place, account, now},
 };
 
-/// End a server for good: its files are removed from the store, and neither they nor the same files under another name
-/// are admitted or started again. What this command cannot do is listed.
+/// End a server for good, with every version of it that is kept: its files are removed from the store, and neither they nor
+/// the same files under another name are admitted or started again. What this command cannot do is listed.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Server, as the lock names it.
@@ -48,20 +48,20 @@ pub(crate) fn run(args: &Args, printer: &Printer) -> Outcome {
     }
     let (by, at) = (account(), now());
     let mut done = vec![format!("`{}` is retired in {}", args.name, args.place.file().display())];
-    if let Some(place) = lock.find_mut(&args.name) {
-        place.retired = Some(Retirement { by: by.clone(), at: at.clone(), reason: args.reason.clone() });
-    }
+    let retired = Retirement { by: by.clone(), at: at.clone(), reason: args.reason.clone() };
+    let trees = lock.retire(&args.name, &retired);
     // First the word, then the files: a kill in between leaves files that nobody may start.
     args.place.write(&lock)?;
-    let others = lock.servers().iter().any(|it| it.tree == server.tree && it.retired.is_none());
-    let mut left = Vec::new();
-    if others {
-        left.push("its files are another server's too and stay".to_owned());
-    } else {
-        match args.place.store()?.remove(server.tree) {
-            Ok(true) => done.push("its files are removed from the store".to_owned()),
-            Ok(false) => left.push("its files were not in the store".to_owned()),
-            Err(fault) => left.push(format!("its files could not be removed: {fault}")),
+    let (store, mut left) = (args.place.store()?, Vec::new());
+    for tree in trees {
+        if lock.needs(tree) {
+            left.push(format!("the files {tree} are another server's too and stay"));
+            continue;
+        }
+        match store.remove(tree) {
+            Ok(true) => done.push(format!("the files {tree} are removed from the store")),
+            Ok(false) => left.push(format!("the files {tree} were not in the store")),
+            Err(fault) => left.push(format!("the files {tree} could not be removed: {fault}")),
         }
     }
     left.push("a process of it that runs goes on: `portcullis stop server:NAME` ends its calls".to_owned());

@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use portcullis_supply::admit::Provenance;
 use portcullis_supply::verify::{
     Attestation, Digests, Expectations, Fault, MAX_EVIDENCE, Pattern, Pin, Report, Signer, TrustRoot,
     Verified, read, verify,
@@ -37,7 +38,7 @@ pub(crate) struct Args {
 }
 
 /// What is expected of a signature.
-#[derive(Debug, Default, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Expected {
     /// Who signs: a workflow's URL or an address. A `*` may end it after `/`, `@` or `:`.
     #[arg(long, value_name = "IDENTITY")]
@@ -127,7 +128,7 @@ fn unreadable(path: &Path) -> impl Fn(std::io::Error) -> Failure {
 }
 
 /// A file of no more than `most` bytes.
-fn bounded(path: &Path, most: usize) -> Result<Vec<u8>, Failure> {
+pub(crate) fn bounded(path: &Path, most: usize) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     let limit = most as u64 + 1;
     File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes)).map_err(unreadable(path))?;
@@ -161,6 +162,21 @@ fn unusable(file: &Path, fault: &Fault) -> Failure {
 }
 
 impl Expected {
+    /// The same; where no signer is named, whoever vouched for an earlier version.
+    pub(crate) fn or_as_before(&self, before: Option<&Provenance>) -> Self {
+        let named = self.identity.is_some() || self.source.is_some();
+        let mut expected = self.clone();
+        if let Some(before) = before.filter(|_| !named && !self.registry && !self.danger_any_signer) {
+            expected.source.clone_from(&before.source);
+            expected.issuer = expected.issuer.or_else(|| before.issuer.clone());
+            // A registry's key is no identity: its word alone has to be asked for.
+            if before.source.is_none() && before.issuer.is_some() {
+                expected.identity = before.signer.parse().ok();
+            }
+        }
+        expected
+    }
+
     /// What is expected of the artefact that has this file name.
     pub(crate) fn expectations(&self, file_name: Option<String>) -> Result<Expectations, Failure> {
         let expected = Expectations {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use portcullis_audit::note::VerifierKey;
-use portcullis_supply::{admit::InternalName, advisories::Severity};
+use portcullis_supply::{admit::InternalName, advisories::Severity, licence::Licence};
 
 use super::{
     kind::{Choice, FilePath, List, Maybe, Parsed, Whole},
@@ -20,6 +20,19 @@ const INTERNAL_NAME: Parsed<InternalName> = Parsed {
 
 fn parse_internal(text: &str) -> Result<InternalName, String> {
     text.parse()
+}
+
+const LICENCE: Parsed<Licence> =
+    Parsed { phrase: "the identifier of a licence", example: "Apache-2.0", parse: parse_licence };
+
+fn parse_licence(text: &str) -> Result<Licence, String> {
+    text.parse().map_err(|fault: <Licence as std::str::FromStr>::Err| fault.to_string())
+}
+
+const AUTHOR: Parsed<String> = Parsed { phrase: "a name", example: "Acme Security", parse: parse_author };
+
+fn parse_author(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() { Err("an author has a name".to_owned()) } else { Ok(text.trim().to_owned()) }
 }
 
 settings! {
@@ -54,5 +67,17 @@ settings! {
         /// File of advisories that are accepted for some packages, each for a time: `[[except]]` with `id`, `package`,
         /// `until` and `reason`.
         Live osv_exceptions: Option<PathBuf> = Maybe(FilePath);
+        /// Documents in which somebody says which advisories do not concern a package: OpenVEX, or CycloneDX with
+        /// vulnerabilities. Such an advisory is a finding and refuses no longer, except that a package is malicious.
+        Live vex: Vec<PathBuf> = List(FilePath);
+        /// Authors, as the documents write them, whose statements count. Nobody else's do.
+        Live vex_authors: Vec<String> = List(AUTHOR);
+        /// Days for which a statement counts, from when it was made or last looked at.
+        Live vex_max_age_days: u64 = Whole::<u64>::new("days", 1, 3650), default "90";
+        /// Licences, as SPDX names them, that are enough for a package. Where any is named, `add` and `update` refuse packages
+        /// that cannot be used with these alone, and `lock --check` tells them.
+        Live licences_allow: Vec<Licence> = List(LICENCE);
+        /// Licences, as SPDX names them, of packages that are refused unless they can be used under another one.
+        Live licences_deny: Vec<Licence> = List(LICENCE);
     }
 }

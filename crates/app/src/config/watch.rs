@@ -150,6 +150,7 @@ impl Config {
                     if let Code::Admitted(_) = command.code {
                         files.push(self.supply.lock.clone());
                         files.extend(self.supply.osv_exceptions.clone());
+                        files.extend(self.supply.vex.clone());
                     }
                     command.args.iter().chain(command.env.iter().map(|(_, value)| value)).collect()
                 }

@@ -18,6 +18,8 @@ const COMMANDS: &[&str] = &[
     "lock",
     "inventory",
     "retire",
+    "rollback",
+    "update",
     "egress",
     "sandbox",
     "inspect",

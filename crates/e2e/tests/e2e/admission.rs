@@ -70,9 +70,14 @@ impl House {
     }
 
     /// The name that a server gives itself when it is started like this.
-    fn answer(&self, args: &[&str]) -> Option<String> {
+    pub(crate) fn answer(&self, args: &[&str]) -> Option<String> {
         let mut command = Command::new(portcullis().unwrap());
         command.args(args).current_dir(self.directory.path()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        // Servers in Python are started with the bed's.
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let own = Bed::load().unwrap().python().parent().unwrap().to_owned();
+        let path = std::iter::once(own).chain(std::env::split_paths(&path));
+        command.env("PATH", std::env::join_paths(path).unwrap());
         let mut child = command.env("HOME", self.path("home")).spawn().unwrap();
         let asked = crate::message::initialize(crate::message::LEGACY).to_string();
         let mut input = child.stdin.take().unwrap();

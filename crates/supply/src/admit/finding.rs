@@ -24,6 +24,16 @@ pub enum FindingKind {
     StaleAdvisories,
     /// It was compared with no advisories.
     NotCompared,
+    /// Somebody else vouches for it than for the version before, or nobody.
+    IdentityChanged,
+    /// It is older than the version that it would replace.
+    Downgrade,
+    /// It was in use, and an earlier version took its place again.
+    RolledBack,
+    /// It does not say under which licence it is, or not so that it can be compared.
+    UnknownLicence,
+    /// The bill of materials that its publisher gave with it says something else than what is there.
+    SbomDiffers,
     /// It was accepted although something spoke against it.
     Danger,
 }
@@ -40,6 +50,11 @@ impl FindingKind {
             Self::Vulnerable => "vulnerable",
             Self::StaleAdvisories => "stale-advisories",
             Self::NotCompared => "not-compared",
+            Self::IdentityChanged => "identity-changed",
+            Self::Downgrade => "downgrade",
+            Self::RolledBack => "rolled-back",
+            Self::UnknownLicence => "unknown-licence",
+            Self::SbomDiffers => "sbom-differs",
             Self::Danger => "danger",
         }
     }

@@ -5,19 +5,18 @@
 use std::collections::BTreeSet;
 
 use portcullis_core::{Digest, ServerName};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
-use super::{Finding, Package, resolve::Resolved};
-use crate::verify::{Signer, Verified};
+use super::{Admitted, LockedPart, Retirement, State};
 
 /// The form of the file. Another number is another form.
 const VERSION: u32 = 1;
 
 /// What the file begins with.
-const HEAD: &str = "# Servers that were admitted. `portcullis add`, `approve` and `retire` write this file; review its changes.\n\n";
+const HEAD: &str = "# Servers that were admitted. `portcullis add`, `update`, `approve`, `rollback` and `retire` write this file; review its changes.\n\n";
 
-/// First line of what an approver signs, so that a signature under it is never taken for one under something else.
-const STATEMENT: &str = "portcullis approval v1";
+/// Versions of a server that were replaced and are kept, the newest first.
+const KEPT: usize = 3;
 
 /// The whole file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,9 +26,24 @@ pub struct Lock {
     /// Servers by name, retired ones too.
     #[serde(rename = "server", default)]
     servers: Vec<Admitted>,
+    /// Versions that wait for approval beside one that is approved, by the same names; one a server.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    next: Vec<Admitted>,
+    /// Versions that were replaced, the last one of a name first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    previous: Vec<Admitted>,
     /// Retired ones whose names others have now.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     gone: Vec<Gone>,
+}
+
+/// Where a server was put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seat {
+    /// It is what its name means, once it is approved.
+    Present,
+    /// It waits beside the one that is approved and goes on.
+    Next,
 }
 
 /// A retired server whose name another one has now.
@@ -39,137 +53,6 @@ struct Gone {
     package: String,
     tree: Digest,
     retired: Retirement,
-}
-
-/// One server.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Admitted {
-    /// What it is called in configurations.
-    #[serde(deserialize_with = "name")]
-    pub name: ServerName,
-    /// `npm:NAME@VERSION`, `pypi:NAME==VERSION` or `file:PATH`.
-    pub package: String,
-    /// Its exact version.
-    pub version: String,
-    /// Digest of the package's archive.
-    pub artifact: Digest,
-    /// Digest of all files, those of everything it needs included.
-    pub tree: Digest,
-    /// Interpreter that starts it, unless it is a program itself.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub interpreter: Option<String>,
-    /// What is started: a path in the tree, or `MODULE:FUNCTION`.
-    pub entry: String,
-    /// Who answers for it.
-    pub owner: String,
-    /// What it is for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub purpose: Option<String>,
-    /// Day on which it has to be looked at again (RFC 3339 full-date).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub review: Option<String>,
-    /// Who asked for it.
-    pub submitted_by: String,
-    /// When (RFC 3339).
-    pub submitted_at: String,
-    /// Who vouches for where it comes from.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub provenance: Option<Provenance>,
-    /// Why and when it may not be started any more.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub retired: Option<Retirement>,
-    /// What approvers should know.
-    #[serde(rename = "finding", default, skip_serializing_if = "Vec::is_empty")]
-    pub findings: Vec<Finding>,
-    /// Who approved it.
-    #[serde(rename = "approval", default, skip_serializing_if = "Vec::is_empty")]
-    pub approvals: Vec<Approval>,
-    /// Every package in it.
-    #[serde(rename = "part", default, skip_serializing_if = "Vec::is_empty")]
-    pub parts: Vec<LockedPart>,
-}
-
-/// Who vouches for where a package comes from.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Provenance {
-    /// Who signed: an identity, or a registry's key.
-    pub signer: String,
-    /// Who vouches for that identity.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub issuer: Option<String>,
-    /// The source repository.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub source: Option<String>,
-    /// Branch or tag.
-    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
-    pub git_ref: Option<String>,
-    /// Commit.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub commit: Option<String>,
-    /// SLSA builder.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub builder: Option<String>,
-}
-
-/// One package of a tree.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LockedPart {
-    /// Its name.
-    pub name: String,
-    /// Its version.
-    pub version: String,
-    /// Digest of its archive.
-    pub artifact: Digest,
-}
-
-/// Somebody's word.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Approval {
-    /// The name in the approver's key.
-    pub by: String,
-    /// When (RFC 3339).
-    pub at: String,
-    /// The signed note (C2SP signed-note).
-    pub note: String,
-}
-
-/// The end of a server.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Retirement {
-    /// Who ended it.
-    pub by: String,
-    /// When (RFC 3339).
-    pub at: String,
-    /// Why.
-    pub reason: String,
-}
-
-/// How far a server has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum State {
-    /// Stored, and approved by nobody.
-    Submitted,
-    /// Approved.
-    Approved,
-    /// Never to be started again.
-    Retired,
-}
-
-impl State {
-    /// The word for programs.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Submitted => "submitted",
-            Self::Approved => "approved",
-            Self::Retired => "retired",
-        }
-    }
 }
 
 /// Why a lock cannot be used, or not be changed like this.
@@ -184,6 +67,9 @@ pub enum LockFault {
     /// A name twice.
     #[error("`{0}` is in it twice")]
     Twice(ServerName),
+    /// A version waits beside one that is not there, or not approved.
+    #[error("a version of `{0}` waits beside none that is approved")]
+    Alone(ServerName),
     /// The same version is something else now.
     #[error(
         "`{package}` was {before} when it was admitted and is {now} now: the same version was published again"
@@ -203,7 +89,8 @@ pub enum LockFault {
 
 impl Default for Lock {
     fn default() -> Self {
-        Self { version: VERSION, servers: Vec::new(), gone: Vec::new() }
+        let none = Vec::new;
+        Self { version: VERSION, servers: none(), next: none(), previous: none(), gone: Vec::new() }
     }
 }
 
@@ -214,9 +101,16 @@ impl Lock {
         if lock.version != VERSION {
             return Err(LockFault::Version(lock.version));
         }
-        let mut names = BTreeSet::new();
-        match lock.servers.iter().find(|server| !names.insert(&server.name)) {
-            Some(server) => Err(LockFault::Twice(server.name.clone())),
+        for list in [&lock.servers, &lock.next] {
+            let mut names = BTreeSet::new();
+            if let Some(server) = list.iter().find(|server| !names.insert(&server.name)) {
+                return Err(LockFault::Twice(server.name.clone()));
+            }
+        }
+        let alone =
+            |it: &&Admitted| lock.find(&it.name).is_none_or(|present| present.state() != State::Approved);
+        match lock.next.iter().find(alone) {
+            Some(server) => Err(LockFault::Alone(server.name.clone())),
             None => Ok(lock),
         }
     }
@@ -224,7 +118,9 @@ impl Lock {
     /// The file's text: the same for the same servers.
     pub fn write(&self) -> Result<String, LockFault> {
         let mut sorted = self.clone();
-        sorted.servers.sort_by(|a, b| a.name.cmp(&b.name));
+        for list in [&mut sorted.servers, &mut sorted.next, &mut sorted.previous] {
+            list.sort_by(|a, b| a.name.cmp(&b.name));
+        }
         toml::to_string_pretty(&sorted)
             .map(|text| format!("{HEAD}{text}"))
             .map_err(|error| LockFault::Form(error.to_string()))
@@ -245,18 +141,43 @@ impl Lock {
         self.servers.iter_mut().find(|server| server.name == *name)
     }
 
-    /// Takes a server in, in the place of an earlier version of the same name.
-    pub fn admit(&mut self, server: Admitted) -> Result<(), LockFault> {
+    /// The version of that name that waits for approval beside the one that is approved.
+    pub fn next(&self, name: &ServerName) -> Option<&Admitted> {
+        self.next.iter().find(|server| server.name == *name)
+    }
+
+    /// The versions of that name that were replaced, the last one first.
+    pub fn previous(&self, name: &ServerName) -> impl Iterator<Item = &Admitted> {
+        self.previous.iter().filter(move |server| server.name == *name)
+    }
+
+    /// Everything whose files are kept.
+    pub fn all(&self) -> impl Iterator<Item = &Admitted> {
+        self.servers.iter().chain(&self.next).chain(&self.previous)
+    }
+
+    /// Whether the files with this digest are those of something that is not retired.
+    pub fn needs(&self, tree: Digest) -> bool {
+        self.all().any(|it| it.tree == tree && it.retired.is_none())
+    }
+
+    /// Takes a server in: beside the version of its name that is approved, otherwise in the place of what has its name.
+    pub fn admit(&mut self, server: Admitted) -> Result<Seat, LockFault> {
         if let Some(package) = self.retired(server.tree) {
             return Err(LockFault::Retired(server.tree, package.to_owned()));
         }
         let same = |it: &&Admitted| it.package == server.package && !server.package.starts_with("file:");
-        if let Some(before) = self.servers.iter().find(same).filter(|it| it.artifact != server.artifact) {
+        if let Some(before) = self.all().filter(same).find(|it| it.artifact != server.artifact) {
             let (package, before, now) = (server.package, before.artifact, server.artifact);
             return Err(LockFault::Republished { package, before, now });
         }
         self.same_parts(&server)?;
         match self.find_mut(&server.name) {
+            Some(place) if place.state() == State::Approved => {
+                self.next.retain(|it| it.name != server.name);
+                self.next.push(server);
+                return Ok(Seat::Next);
+            }
             Some(place) => {
                 let before = std::mem::replace(place, server);
                 let (package, tree) = (before.package, before.tree);
@@ -264,7 +185,65 @@ impl Lock {
             }
             None => self.servers.push(server),
         }
-        Ok(())
+        Ok(Seat::Present)
+    }
+
+    /// Puts a server with a new approval where it belongs: one that waited takes the place of the present one, which is
+    /// kept as previous unless its files are the same. What is kept no longer is given back.
+    pub fn approve(&mut self, approved: Admitted) -> Vec<Admitted> {
+        let name = approved.name.clone();
+        let waited = self.next(&name).is_some();
+        self.next.retain(|it| it.name != name);
+        let Some(place) = self.find_mut(&name) else { return Vec::new() };
+        let before = std::mem::replace(place, approved);
+        if !waited || self.find(&name).is_some_and(|now| now.tree == before.tree) {
+            return Vec::new();
+        }
+        self.keep(before)
+    }
+
+    /// Puts the previous version with these files in the place of the present one, which is kept and marked. What is kept
+    /// no longer is given back; none when there is no such version.
+    pub fn roll_back(&mut self, name: &ServerName, tree: Digest, why: Retirement) -> Option<Vec<Admitted>> {
+        let at = self.previous.iter().position(|it| it.name == *name && it.tree == tree)?;
+        let restored = self.previous.remove(at);
+        let before = std::mem::replace(self.find_mut(name)?, restored);
+        Some(self.keep(Admitted { rolled_back: Some(why), ..before }))
+    }
+
+    fn keep(&mut self, before: Admitted) -> Vec<Admitted> {
+        let name = before.name.clone();
+        self.previous.retain(|it| it.name != name || it.tree != before.tree);
+        self.previous.insert(0, before);
+        let (mut seen, mut dropped) = (0, Vec::new());
+        let (kept, others): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.previous).into_iter().partition(|it| {
+                seen += usize::from(it.name == name);
+                it.name != name || seen <= KEPT
+            });
+        self.previous = kept;
+        dropped.extend(others);
+        dropped
+    }
+
+    /// Ends a server with everything that is kept under its name; the digests of all their files.
+    pub fn retire(&mut self, name: &ServerName, retired: &Retirement) -> Vec<Digest> {
+        let Some(place) = self.find_mut(name) else { return Vec::new() };
+        place.retired = Some(retired.clone());
+        let mut trees = vec![place.tree];
+        for list in [&mut self.next, &mut self.previous] {
+            let (ended, kept): (Vec<_>, Vec<_>) =
+                std::mem::take(list).into_iter().partition(|it| it.name == *name);
+            *list = kept;
+            trees.extend(ended.iter().map(|it| it.tree));
+            let gone = |it: Admitted| Gone { package: it.package, tree: it.tree, retired: retired.clone() };
+            for one in ended.into_iter().map(gone) {
+                if !self.gone.iter().any(|it| it.tree == one.tree) {
+                    self.gone.push(one);
+                }
+            }
+        }
+        trees
     }
 
     /// An archive of npm is the same for everybody and for good: one that is known as something else was published
@@ -274,8 +253,10 @@ impl Lock {
         if !is_npm(server) {
             return Ok(());
         }
-        let known = self.servers.iter().filter(|it| is_npm(it)).flat_map(|it| &it.parts);
-        let mut pairs = known.flat_map(|known| server.parts.iter().map(move |part| (known, part)));
+        let own = |it: &&LockedPart| !it.bundled;
+        let known = self.all().filter(|it| is_npm(it)).flat_map(|it| it.parts.iter().filter(own));
+        let parts = || server.parts.iter().filter(own);
+        let mut pairs = known.flat_map(|known| parts().map(move |part| (known, part)));
         let other = |(known, part): &(&LockedPart, &LockedPart)| {
             (&known.name, &known.version) == (&part.name, &part.version) && known.artifact != part.artifact
         };
@@ -290,108 +271,5 @@ impl Lock {
         let servers = self.servers.iter().filter(|it| it.retired.is_some()).map(|it| (it.tree, &it.package));
         let mut all = servers.chain(self.gone.iter().map(|it| (it.tree, &it.package)));
         all.find(|(retired, _)| *retired == tree).map(|(_, package)| package.as_str())
-    }
-}
-
-impl Admitted {
-    /// How far it has come. Whether approvals are genuine is another question.
-    pub fn state(&self) -> State {
-        match (&self.retired, self.approvals.is_empty()) {
-            (Some(_), _) => State::Retired,
-            (None, false) => State::Approved,
-            (None, true) => State::Submitted,
-        }
-    }
-
-    /// Whether the day has come on which it has to be looked at again, at a time in the form of RFC 3339.
-    pub fn is_due(&self, now: &str) -> bool {
-        // Both are written so that they compare as texts.
-        self.review.as_deref().is_some_and(|day| now > day)
-    }
-
-    /// What somebody signs who approves it at that time: everything that decides what would run, and what is known
-    /// about it.
-    pub fn statement(&self, at: &str) -> String {
-        let findings: Vec<String> = self.findings.iter().map(ToString::to_string).collect();
-        let parts: Vec<String> =
-            self.parts.iter().map(|it| format!("{} {} {}", it.name, it.version, it.artifact)).collect();
-        let lines = |lines: &[String]| Digest::of_parts(lines.iter().map(|line| line.as_bytes()));
-        let provenance = serde_json::to_string(&self.provenance).unwrap_or_default();
-        format!(
-            "{STATEMENT}\nserver {}\npackage {}\nversion {}\nartifact {}\ntree {}\nstart {} {}\nsubmitted-by {}\nreview {}\n\
-             provenance {}\nfindings {}\nparts {}\nat {at}\n",
-            self.name,
-            self.package,
-            self.version,
-            self.artifact,
-            self.tree,
-            self.interpreter.as_deref().unwrap_or("-"),
-            self.entry,
-            one_line(&self.submitted_by),
-            one_line(self.review.as_deref().unwrap_or("-")),
-            Digest::of(provenance.as_bytes()),
-            lines(&findings),
-            lines(&parts),
-        )
-    }
-
-    /// A server as it was resolved, approved by nobody yet.
-    pub fn submitted(name: ServerName, package: &Package, resolved: &Resolved, tree: Digest) -> Option<Self> {
-        let digest = |hex: &str| format!("sha256:{hex}").parse::<Digest>().ok();
-        let part = |part: &super::resolve::Part| {
-            let artifact = digest(&part.sha256)?;
-            Some(LockedPart { name: part.name.clone(), version: part.version.clone(), artifact })
-        };
-        let exact = Package { version: Some(resolved.version.clone()), ..package.clone() };
-        let file = package.path().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
-        let package = file.map_or_else(|| exact.to_string(), |name| format!("file:{name}"));
-        Some(Self {
-            name,
-            package,
-            version: resolved.version.clone(),
-            artifact: digest(&resolved.artifact.sha256)?,
-            tree,
-            interpreter: resolved.start.interpreter.map(str::to_owned),
-            entry: resolved.start.entry.clone(),
-            owner: String::new(),
-            purpose: None,
-            review: None,
-            submitted_by: String::new(),
-            submitted_at: String::new(),
-            provenance: None,
-            retired: None,
-            findings: resolved.findings.clone(),
-            approvals: Vec::new(),
-            parts: resolved.parts.iter().map(part).collect::<Option<_>>()?,
-        })
-    }
-}
-
-fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ServerName, D::Error> {
-    String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-}
-
-fn one_line(text: &str) -> String {
-    text.chars().map(|it| if it.is_control() { ' ' } else { it }).collect()
-}
-
-impl Provenance {
-    /// What a genuine attestation vouches for.
-    pub fn of(verified: &Verified) -> Self {
-        let (signer, issuer) = match &verified.signer {
-            Signer::Certificate { identity, issuer } => {
-                (identity.clone().unwrap_or_default(), issuer.clone())
-            }
-            Signer::Registry { key } => (format!("registry key {key}"), None),
-        };
-        let origin = verified.origin.clone();
-        Self {
-            signer,
-            issuer,
-            source: origin.source,
-            git_ref: origin.git_ref,
-            commit: origin.commit,
-            builder: origin.builder,
-        }
     }
 }

@@ -3,6 +3,8 @@
 //! Nothing of a package is executed here. Resolution and download are npm's and pip's own, with scripts and source
 //! builds switched off; unpacking is ours, bounded, and refuses whatever could leave its directory.
 
+mod admitted;
+mod difference;
 mod finding;
 mod internal;
 mod lock;
@@ -10,18 +12,18 @@ mod names;
 mod package;
 
 pub mod resolve;
-mod sbom;
 mod store;
 mod tree;
 pub mod unpack;
 
+pub use admitted::{Admitted, Approval, Claims, LockedPart, Provenance, Retirement, State};
+pub use difference::{Changed, Difference, PartChange};
 pub use finding::{Finding, FindingKind};
 pub use internal::{Internal, InternalFault, InternalName};
-pub use lock::{Admitted, Approval, Lock, LockFault, LockedPart, Provenance, Retirement, State};
+pub use lock::{Lock, LockFault, Seat};
 pub use names::{Likeness, resembles};
 pub(crate) use package::normal;
 pub use package::{Ecosystem, Package, PackageFault};
-pub use sbom::cyclonedx;
 pub use store::{Quarantine, Store, StoreFault};
 pub use tree::{Tree, TreeFault};
 

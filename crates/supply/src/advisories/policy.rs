@@ -5,9 +5,10 @@ use std::{fmt, path::Path};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Advisories, Match, Part, Severity, data, range,
+    Advisories, Match, Part, Severity, Vex, data, range,
     record::{Affected, Record},
     severity,
+    vex::Dismissal,
 };
 use crate::admit::is_day;
 
@@ -23,11 +24,14 @@ pub struct Policy {
     pub max_age_days: u64,
     /// What is accepted nevertheless.
     pub exceptions: Exceptions,
+    /// What those say who count.
+    pub vex: Vex,
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { refuse: Severity::High, max_age_days: 14, exceptions: Exceptions::default() }
+        let (exceptions, vex) = (Exceptions::default(), Vex::default());
+        Self { refuse: Severity::High, max_age_days: 14, exceptions, vex }
     }
 }
 
@@ -107,6 +111,15 @@ pub enum Verdict {
         /// For this reason.
         reason: String,
     },
+    /// Somebody whose word counts says that it does not concern the package.
+    Dismissed {
+        /// Who.
+        author: String,
+        /// The last day on which that counts.
+        until: String,
+        /// For this reason.
+        reason: String,
+    },
 }
 
 /// An advisory about a part of a server.
@@ -141,18 +154,17 @@ const MAX_SUMMARY: usize = 120;
 impl Policy {
     /// Every advisory about one of the parts, worst first. `today` is a day, as YYYY-MM-DD.
     pub fn judge(&self, advisories: &Advisories, parts: &[Part], today: &str) -> Vec<Judged> {
-        let mut judged: Vec<Judged> = parts
-            .iter()
-            .flat_map(|part| advisories.about(part).iter().filter_map(|it| self.one(it, part, today)))
-            .collect();
+        let own = parts.iter().find(|part| part.own);
+        let about = |part| advisories.about(part).iter().filter_map(move |it| self.one(it, part, own, today));
+        let mut judged: Vec<Judged> = parts.iter().flat_map(about).collect();
         judged.sort_by(|a, b| (b.rank(), &a.package, &a.id).cmp(&(a.rank(), &b.package, &b.id)));
         judged.dedup();
         judged
     }
 
-    fn one(&self, record: &Record, part: &Part, today: &str) -> Option<Judged> {
-        let own = (part.ecosystem, part.name.clone());
-        let about = |it: &&Affected| it.package.as_ref().and_then(data::package).as_ref() == Some(&own);
+    fn one(&self, record: &Record, part: &Part, own: Option<&Part>, today: &str) -> Option<Judged> {
+        let named = (part.ecosystem, part.name.clone());
+        let about = |it: &&Affected| it.package.as_ref().and_then(data::package).as_ref() == Some(&named);
         let entries = record.affected.iter().filter(about);
         let matched = entries.map(|it| (range::of(it, part.ecosystem, &part.version), it));
         let matched: Vec<_> = matched.filter(|(matched, _)| *matched != Match::NotAffected).collect();
@@ -172,19 +184,27 @@ impl Policy {
             undecided: matched == Match::Undecided,
             fixed: range::fixed_in(entry, part.ecosystem, &part.version).map(str::to_owned),
             summary: record.summary.chars().take(MAX_SUMMARY).map(plain).collect(),
-            verdict: self.verdict(record, part, severity, today),
+            verdict: self.verdict(record, part, own, severity, today),
         })
     }
 
-    fn verdict(&self, record: &Record, part: &Part, severity: Option<Severity>, today: &str) -> Verdict {
+    fn verdict(
+        &self,
+        record: &Record,
+        part: &Part,
+        own: Option<&Part>,
+        severity: Option<Severity>,
+        today: &str,
+    ) -> Verdict {
         // There is no reason to run what means harm.
         if record.is_malicious() {
             return Verdict::Refused;
         }
-        match self.exceptions.of(record, part, today) {
-            Some(Exception { until, reason, .. }) => {
-                Verdict::Excepted { until: until.clone(), reason: reason.clone() }
-            }
+        if let Some(Exception { until, reason, .. }) = self.exceptions.of(record, part, today) {
+            return Verdict::Excepted { until: until.clone(), reason: reason.clone() };
+        }
+        match self.vex.dismisses(record, part, own, today) {
+            Some(Dismissal { author, until, reason }) => Verdict::Dismissed { author, until, reason },
             None if severity.unwrap_or(UNSAID) >= self.refuse => Verdict::Refused,
             None => Verdict::Noted,
         }
@@ -222,6 +242,9 @@ impl fmt::Display for Judged {
         }
         if let Verdict::Excepted { until, reason } = &self.verdict {
             write!(f, "; accepted until {until}: {reason}")?;
+        }
+        if let Verdict::Dismissed { author, until, reason } = &self.verdict {
+            write!(f, "; {author} says it does not concern it, which counts until {until}: {reason}")?;
         }
         Ok(())
     }

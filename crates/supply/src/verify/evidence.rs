@@ -1,7 +1,6 @@
 //! Attestations as they are published: Sigstore bundles, what registries answer, and PEP 740 files.
 
-use bytes::Bytes;
-use portcullis_core::wire::json::{Limits, walk};
+use portcullis_core::wire::json::Limits;
 use serde::Serialize;
 use serde_json::{Value, json};
 use sigstore_verify::types::{Bundle, SignatureContent, bundle::VerificationMaterialContent};
@@ -80,9 +79,7 @@ fn blank(line: &[u8]) -> bool {
 
 /// A document that passes the strict walk: no name twice, no depth or size beyond the bounds.
 pub(super) fn document(bytes: &[u8]) -> Result<Value, Fault> {
-    let malformed = |error: &dyn std::fmt::Display| Fault::new(Reason::BundleMalformed, error.to_string());
-    walk(&Bytes::copy_from_slice(bytes), &LIMITS, &mut ()).map_err(|fault| malformed(&fault))?;
-    serde_json::from_slice(bytes).map_err(|error| malformed(&error))
+    crate::document::strict(bytes, &LIMITS).map_err(|what| Fault::new(Reason::BundleMalformed, what))
 }
 
 fn collect(mut document: Value, found: &mut Vec<Attestation>) -> Result<(), Fault> {

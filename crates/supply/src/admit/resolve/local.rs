@@ -5,7 +5,11 @@ use std::{
     path::Path,
 };
 
-use super::{Part, Progress, ResolveFault, Resolved, Start, Wanted, disk, unpacking};
+use super::{
+    Part, Progress, ResolveFault, Resolved, Start, Wanted,
+    about::{self, About},
+    disk, npm, pypi, unpacking,
+};
 use crate::{
     admit::unpack::{Bounds, Fill, Scheme, tarball, zip},
     verify::Digests,
@@ -24,17 +28,20 @@ pub(super) fn resolve(wanted: &Wanted<'_>, progress: Progress<'_>) -> Result<Res
     let file = File::open(&archive).map_err(disk(&archive))?;
     let label = name.clone();
     let refuse = unpacking(&label);
-    let start = if name.ends_with(".tgz") || name.ends_with(".tar.gz") {
+    let (start, said) = if name.ends_with(".tgz") || name.ends_with(".tar.gz") {
         tarball(file, "package", &mut fill).map_err(&refuse)?;
-        super::npm::program(&name, "package", &tree)?
+        let said = about::npm(&npm::manifest(&tree.join("package")));
+        (npm::program(&name, "package", &tree)?, said)
     } else if name.ends_with(".whl") {
-        zip(file, super::pypi::SITE, Scheme::Wheel, &mut fill).map_err(&refuse)?;
-        super::pypi::program_of_wheel(&name, &tree)?
+        zip(file, pypi::SITE, Scheme::Wheel, &mut fill).map_err(&refuse)?;
+        pypi::wheel_alone(&name, &tree)?
     } else {
         fill.file(&name, true, file).map_err(&refuse)?;
-        Start { interpreter: None, entry: name.clone() }
+        (Start { interpreter: None, entry: name.clone() }, About::default())
     };
     let version = digests.sha256.chars().take(12).collect::<String>();
-    let parts = vec![Part { name, version: version.clone(), sha256: digests.sha256.clone() }];
-    Ok(Resolved { version, archive, artifact: digests, tree, start, parts, findings: Vec::new() })
+    let (sha256, sha512) = (digests.sha256.clone(), digests.sha512.clone());
+    let About { claims, licence } = said;
+    let parts = vec![Part { name, version: version.clone(), sha256, sha512, bundled: false, licence }];
+    Ok(Resolved { version, archive, artifact: digests, tree, start, parts, claims, findings: Vec::new() })
 }

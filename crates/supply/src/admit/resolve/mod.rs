@@ -1,6 +1,7 @@
 //! From a package's name to the exact archives of it and of all that it needs, downloaded and compared with what the
 //! registry said they are. npm and pip do it, with the user's own settings; neither executes anything of a package.
 
+mod about;
 mod client;
 mod local;
 mod npm;
@@ -8,7 +9,7 @@ mod pypi;
 
 use std::path::{Path, PathBuf};
 
-use super::{Ecosystem, Finding, Internal, InternalFault, Package, unpack::UnpackFault};
+use super::{Claims, Ecosystem, Finding, Internal, InternalFault, Package, unpack::UnpackFault};
 use crate::verify::{Digests, Pin};
 
 /// What is asked for.
@@ -43,6 +44,8 @@ pub struct Resolved {
     pub start: Start,
     /// All packages in it, itself included, in order.
     pub parts: Vec<Part>,
+    /// What the package says about itself.
+    pub claims: Claims,
     /// What an approver should know.
     pub findings: Vec<Finding>,
 }
@@ -65,6 +68,12 @@ pub struct Part {
     pub version: String,
     /// SHA-256 of the archive it came in, its own or that of the package that bundles it, in hexadecimal digits.
     pub sha256: String,
+    /// SHA-512 of the same.
+    pub sha512: String,
+    /// Whether it comes in the archive of another package.
+    pub bundled: bool,
+    /// Its licence, in its own words.
+    pub licence: Option<String>,
 }
 
 /// What is happening, for somebody who waits.

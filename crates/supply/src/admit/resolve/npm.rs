@@ -9,11 +9,14 @@ use std::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Part, Progress, ResolveFault, Resolved, Start, Wanted, client, compared, disk, unpacking};
+use super::{
+    Part, Progress, ResolveFault, Resolved, Start, Wanted, about, client, compared, disk, unpacking,
+};
 use crate::admit::{
     Ecosystem, Finding, FindingKind, Internal,
     unpack::{Bounds, Fill, tarball},
 };
+use crate::verify::Digests;
 
 /// Archives that npm fetches in one go.
 const BATCH: usize = 40;
@@ -70,9 +73,8 @@ pub(super) fn resolve(wanted: &Wanted<'_>, progress: Progress<'_>) -> Result<Res
         let file = File::open(archive).map_err(disk(archive))?;
         tarball(file, &place.directory, &mut fill).map_err(unpacking(&place.name))?;
         named_alike(place, &tree)?;
-        let sha256 = digests.sha256.clone();
-        archived.insert(&*place.directory, sha256.clone());
-        parts.insert(Part { name: place.name.clone(), version: place.version.clone(), sha256 });
+        archived.insert(&*place.directory, digests.clone());
+        parts.insert(place.part(&tree, &digests, false));
         findings.extend(scripts(&place.name, &tree.join(&place.directory)));
         if place.directory == format!("node_modules/{name}") {
             own = Some((place, archive.clone(), digests));
@@ -82,8 +84,11 @@ pub(super) fn resolve(wanted: &Wanted<'_>, progress: Progress<'_>) -> Result<Res
         named_alike(place, &tree)?;
         let around = archived.iter().filter(|(directory, _)| place.is_below(directory));
         let around = around.max_by_key(|(directory, _)| directory.len());
-        let sha256 = around.map(|(_, sha256)| sha256.clone()).unwrap_or_default();
-        parts.insert(Part { name: place.name.clone(), version: place.version.clone(), sha256 });
+        let (_, digests) = around.ok_or_else(|| ResolveFault::Source {
+            name: place.name.clone(),
+            what: "in the archive of another package that is not there",
+        })?;
+        parts.insert(place.part(&tree, digests, true));
     }
     let (own, archive, artifact) = own.ok_or_else(|| ResolveFault::NoProgram {
         name: name.to_owned(),
@@ -96,6 +101,7 @@ pub(super) fn resolve(wanted: &Wanted<'_>, progress: Progress<'_>) -> Result<Res
         archive,
         artifact,
         start: program(name, &own.directory, &tree)?,
+        claims: about::npm(&manifest(&tree.join(&own.directory))).claims,
         tree,
         parts: parts.into_iter().collect(),
         findings,
@@ -204,6 +210,12 @@ impl Place {
         Ok(())
     }
 
+    fn part(&self, tree: &Path, archive: &Digests, bundled: bool) -> Part {
+        let licence = about::npm(&manifest(&tree.join(&self.directory))).licence;
+        let Digests { sha256, sha512, .. } = archive.clone();
+        Part { name: self.name.clone(), version: self.version.clone(), sha256, sha512, bundled, licence }
+    }
+
     fn id(&self) -> String {
         format!("{}@{}", self.name, self.version)
     }
@@ -274,7 +286,7 @@ fn packed(
 }
 
 /// A package's own `package.json`.
-fn manifest(directory: &Path) -> Value {
+pub(super) fn manifest(directory: &Path) -> Value {
     let text = fs::read(directory.join("package.json")).unwrap_or_default();
     serde_json::from_slice(&text).unwrap_or_default()
 }

@@ -9,7 +9,11 @@ use std::{
 
 use serde::Deserialize;
 
-use super::{Part, Progress, ResolveFault, Resolved, Start, Wanted, client, compared, disk, unpacking};
+use super::{
+    Part, Progress, ResolveFault, Resolved, Start, Wanted,
+    about::{self, About},
+    client, compared, disk, unpacking,
+};
 use crate::admit::{
     Ecosystem, Finding, FindingKind, normal,
     unpack::{Bounds, Fill, Scheme, zip},
@@ -64,21 +68,24 @@ pub(super) fn resolve(wanted: &Wanted<'_>, progress: Progress<'_>) -> Result<Res
         let digests = compared(&part, &wheel, &format!("sha256:{}", item.sha256()?))?;
         zip(File::open(&wheel).map_err(disk(&wheel))?, SITE, Scheme::Wheel, &mut fill)
             .map_err(unpacking(&part))?;
-        let (version, sha256) = (item.metadata.version.clone(), digests.sha256.clone());
+        let (version, sha256, sha512) =
+            (item.metadata.version.clone(), digests.sha256.clone(), digests.sha512.clone());
         if item.is_yanked {
             findings.push(Finding::new(FindingKind::Yanked, format!("{part} {version}")));
         }
+        let About { claims, licence } = about(&part, &tree.join(SITE))?;
         if part == name {
-            own = Some((version.clone(), wheel, digests));
+            own = Some((version.clone(), wheel, digests, claims));
         }
-        parts.insert(Part { name: part, version, sha256 });
+        parts.insert(Part { name: part, version, sha256, sha512, bundled: false, licence });
     }
-    let (version, archive, artifact) = own.ok_or_else(|| ResolveFault::NoProgram {
+    let (version, archive, artifact, claims) = own.ok_or_else(|| ResolveFault::NoProgram {
         name: name.to_owned(),
         what: "is not in what pip resolved".to_owned(),
     })?;
     let start = program(name, &tree.join(SITE))?;
-    Ok(Resolved { version, archive, artifact, tree, start, parts: parts.into_iter().collect(), findings })
+    let parts = parts.into_iter().collect();
+    Ok(Resolved { version, archive, artifact, tree, start, parts, claims, findings })
 }
 
 /// Directory of the tree that Python looks for modules in.
@@ -152,15 +159,8 @@ fn wheel_of(item: &Item, wheels: &Path) -> Result<PathBuf, ResolveFault> {
 /// The program of a package: its only one, or the one named like it.
 fn program(name: &str, site: &Path) -> Result<Start, ResolveFault> {
     let refused = |what: &str| ResolveFault::NoProgram { name: name.to_owned(), what: what.to_owned() };
-    let entries = fs::read_dir(site).map_err(disk(site))?;
-    let mut about =
-        entries.filter_map(Result::ok).map(|entry| entry.file_name().to_string_lossy().into_owned());
-    let about = about.find(|directory| {
-        let stem = directory.strip_suffix(".dist-info").and_then(|stem| stem.split('-').next());
-        stem.is_some_and(|stem| normal(stem) == name)
-    });
-    let about = about.ok_or_else(|| refused("does not say what it is"))?;
-    let text = fs::read_to_string(site.join(about).join("entry_points.txt")).unwrap_or_default();
+    let about = metadata_of(name, site)?.ok_or_else(|| refused("does not say what it is"))?;
+    let text = fs::read_to_string(about.join("entry_points.txt")).unwrap_or_default();
     let programs = console_scripts(&text);
     let named = programs.iter().find(|(script, _)| normal(script) == name);
     let one = named.or(if programs.len() == 1 { programs.first() } else { None });
@@ -172,9 +172,29 @@ fn program(name: &str, site: &Path) -> Result<Start, ResolveFault> {
     Ok(Start { interpreter: Some("python3"), entry: entry.clone() })
 }
 
-/// The program of a wheel that comes alone.
-pub(super) fn program_of_wheel(file: &str, tree: &Path) -> Result<Start, ResolveFault> {
-    program(&normal(file.split('-').next().unwrap_or(file)), &tree.join(SITE))
+/// The directory in which a package says what it is.
+fn metadata_of(name: &str, site: &Path) -> Result<Option<PathBuf>, ResolveFault> {
+    let entries = fs::read_dir(site).map_err(disk(site))?;
+    let mut names =
+        entries.filter_map(Result::ok).map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let own = names.find(|directory| {
+        let stem = directory.strip_suffix(".dist-info").and_then(|stem| stem.split('-').next());
+        stem.is_some_and(|stem| normal(stem) == name)
+    });
+    Ok(own.map(|directory| site.join(directory)))
+}
+
+/// What a package says about itself.
+fn about(name: &str, site: &Path) -> Result<About, ResolveFault> {
+    let metadata = metadata_of(name, site)?.map(|directory| directory.join("METADATA"));
+    let text = metadata.and_then(|file| fs::read(file).ok()).unwrap_or_default();
+    Ok(about::python(&String::from_utf8_lossy(&text)))
+}
+
+/// The program of a wheel that comes alone, and what it says about itself.
+pub(super) fn wheel_alone(file: &str, tree: &Path) -> Result<(Start, About), ResolveFault> {
+    let (name, site) = (normal(file.split('-').next().unwrap_or(file)), tree.join(SITE));
+    Ok((program(&name, &site)?, about(&name, &site)?))
 }
 
 /// Names and entry points under `[console_scripts]`.
