@@ -2,6 +2,7 @@
 //! corpus.
 
 pub mod egress;
+pub mod identity;
 pub mod inspect;
 pub mod supply;
 pub mod targets;

@@ -4,8 +4,8 @@
 // Any MCP endpoint on 127.0.0.1 is a resource it knows. With GATEWAY_JWKS in its environment the client `gateway`
 // proves itself with a key (`private_key_jwt`) and may exchange tokens (RFC 8693), which oidc-provider lets be added. With
 // OPAQUE_TOKENS access tokens say nothing: the gateway has to ask (RFC 7662), and they can be taken back (RFC 7009).
-// Clients can register themselves (RFC 7591) and send people, who log in with any name and agree; refresh tokens work
-// once. TOKEN_SECONDS is how long access tokens live, LOGIN_REDIRECT where the client `portal` sends people back to.
+// Whatever is asked for in detail (RFC 9396) is granted. Clients can register themselves (RFC 7591) and send people, who
+// log in with any name and agree; refresh tokens work once. TOKEN_SECONDS is how long access tokens live, LOGIN_REDIRECT where the client `portal` sends people back to.
 
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
@@ -24,13 +24,17 @@ const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token';
 const { privateKey, publicKey } = await jose.generateKeyPair('ES256', { extractable: true });
 const key = { ...(await jose.exportJWK(privateKey)), use: 'sig', alg: 'ES256', kid: 'first' };
 
+const DETAILS = ['mcp_tool_call', 'notes'];
+
 const client = (client_id, client_secret) => ({
   client_id, client_secret, grant_types: ['client_credentials'], redirect_uris: [], response_types: [],
+  authorization_details_types: DETAILS,
 });
 
 const gateway = process.env.GATEWAY_JWKS && {
   client_id: 'gateway', token_endpoint_auth_method: 'private_key_jwt', jwks: JSON.parse(process.env.GATEWAY_JWKS),
   grant_types: ['client_credentials', EXCHANGE], redirect_uris: [], response_types: [],
+  authorization_details_types: DETAILS,
 };
 
 const portal = process.env.LOGIN_REDIRECT && {
@@ -62,11 +66,23 @@ const exchange = (provider, issuer) => async (context) => {
   const scope = params.scope ?? '';
   if (!scope.split(' ').every((one) => granted.includes(one))) throw new errors.InvalidScope('beyond the subject', scope);
   resourceServer(context, params.resource);
+  // What was asked for in detail is what is granted.
+  const details = params.authorization_details && JSON.parse(params.authorization_details);
   const act = { sub: clientId, ...(subject.act && { act: subject.act }) };
-  const token = new jose.SignJWT({ scope, client_id: clientId, act }).setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid: 'first' });
+  const token = new jose.SignJWT({ scope, client_id: clientId, act, ...(details && { authorization_details: details }) }).setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid: 'first' });
   token.setIssuer(issuer).setSubject(subject.sub).setAudience(params.resource).setJti(randomUUID()).setIssuedAt();
   const access_token = await token.setExpirationTime(`${TOKEN_SECONDS}s`).sign(privateKey);
-  context.body = { access_token, issued_token_type: ACCESS_TOKEN, token_type: 'Bearer', expires_in: TOKEN_SECONDS, scope };
+  context.body = { access_token, issued_token_type: ACCESS_TOKEN, token_type: 'Bearer', expires_in: TOKEN_SECONDS, scope, ...(details && { authorization_details: details }) };
+};
+
+// Details (RFC 9396) are granted as they are asked for.
+const asked = (context) => JSON.parse(context.oidc.params.authorization_details);
+const richAuthorizationRequests = {
+  enabled: true,
+  types: Object.fromEntries(DETAILS.map((type) => [type, { validate() {} }])),
+  authorizationDetailsForGrantSource: asked,
+  authorizationDetailsForAccessToken: asked,
+  authorizationDetailsForIntrospection: (_context, token) => token.rar,
 };
 
 const server = createServer();
@@ -86,11 +102,12 @@ server.listen(0, '127.0.0.1', () => {
       clientCredentials: { enabled: true },
       introspection: { enabled: true },
       revocation: { enabled: true },
+      richAuthorizationRequests,
       resourceIndicators: { enabled: true, useGrantedResource: () => true, getResourceServerInfo: resourceServer },
     },
   });
   const parameters = [
-    'subject_token', 'subject_token_type', 'actor_token', 'actor_token_type', 'requested_token_type', 'resource', 'scope',
+    'subject_token', 'subject_token_type', 'actor_token', 'actor_token_type', 'requested_token_type', 'resource', 'scope', 'authorization_details',
   ];
   provider.registerGrantType(EXCHANGE, exchange(provider, issuer), parameters);
   server.on('request', provider.callback());

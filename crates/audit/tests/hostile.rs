@@ -33,6 +33,7 @@ fn with(mut record: DecisionRecord, text: &str) -> DecisionRecord {
         issuer: text.into(),
         client: Some(text.into()),
         scopes: std::iter::repeat_n(Arc::from(text), 100).collect(),
+        details: portcullis_core::Details::default(),
         token_id: Some(text.into()),
         token: None,
     }));

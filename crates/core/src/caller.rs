@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{OnBehalf, SubjectToken};
+use crate::{Details, OnBehalf, SubjectToken};
 
 /// What kind of thing a principal is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -85,11 +85,18 @@ pub struct Grant {
     pub client: Option<Arc<str>>,
     /// What it is good for, each scope once, in the order of the token.
     pub scopes: Arc<[Arc<str>]>,
+    /// What it is good for in detail (RFC 9396). Written down as types alone.
+    #[serde(rename = "authorization_detail_types", skip_deserializing, skip_serializing_if = "is_empty")]
+    pub details: Details,
     /// Which token it is among all of its issuer (`jti`). Not a secret, and not usable as the token.
     pub token_id: Option<Arc<str>>,
     /// The token itself, where servers are called with one that is made from it. Never written down.
     #[serde(skip)]
     pub token: Option<SubjectToken>,
+}
+
+fn is_empty(details: &Details) -> bool {
+    details.is_empty()
 }
 
 /// Everything the decision needs to know about the asker. Made by `identity` alone; every field that a

@@ -189,6 +189,8 @@ pub struct Flow {
     pub conduct: Conduct,
     /// Whether a person approved this very call.
     pub approved: bool,
+    /// Whether the tool may be called only with a token that covers the call in detail (RFC 9396).
+    pub needs_detail: bool,
     /// What the call names outside of its tool.
     pub canonical: Canonical,
 }

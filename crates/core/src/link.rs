@@ -200,6 +200,8 @@ pub enum UpstreamError {
         reason: String,
         /// The scopes that the caller's token lacks, when it is for want of them.
         scopes: Option<Arc<str>>,
+        /// The types of `authorization_details` that the caller's token lacks, when it is for want of them.
+        details: Option<Arc<str>>,
         /// What the caller can do about it, when it is the caller's to do.
         remedy: Option<Arc<str>>,
         /// The page that the caller has to open for it, when there is one.

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::{Digest, Grant, Principal, Secret};
+use crate::{Details, Digest, Grant, Principal, Secret};
 
 /// The access token that a grant was read from, kept for one purpose: to be exchanged for what a server is shown
 /// (RFC 8693). It cannot be printed or serialised, and is told from others by its digest.
@@ -55,7 +55,7 @@ impl fmt::Debug for SubjectToken {
 }
 
 /// Who a server is called for, by whom and with which grant. Two tokens of one principal, actor and client with the
-/// same scopes are told from each other by nothing, so a new token does not end what the one before it began.
+/// same scopes and details are told from each other by nothing, so a new token does not end what the one before it began.
 #[derive(Clone, Debug)]
 pub struct OnBehalf {
     /// On whose behalf.
@@ -67,7 +67,9 @@ pub struct OnBehalf {
 }
 
 /// What two are told apart by.
-type Key<'a> = (&'a Principal, Option<&'a Principal>, Option<(&'a str, Option<&'a str>, &'a [Arc<str>])>);
+type Key<'a> = (&'a Principal, Option<&'a Principal>, Option<GrantKey<'a>>);
+
+type GrantKey<'a> = (&'a str, Option<&'a str>, &'a [Arc<str>], &'a Details);
 
 impl OnBehalf {
     /// A principal without actor and grant.
@@ -77,7 +79,7 @@ impl OnBehalf {
 
     fn key(&self) -> Key<'_> {
         let grant = self.grant.as_deref();
-        let grant = grant.map(|it| (&*it.issuer, it.client.as_deref(), &*it.scopes));
+        let grant = grant.map(|it| (&*it.issuer, it.client.as_deref(), &*it.scopes, &it.details));
         (&self.principal, self.actor.as_ref(), grant)
     }
 }
@@ -107,6 +109,7 @@ mod tests {
             issuer: "https://as.test".into(),
             client: Some(client.into()),
             scopes: scopes.iter().map(|scope| Arc::from(*scope)).collect(),
+            details: Details::default(),
             token_id: Some(token.into()),
             token: Some(SubjectToken::new(token)),
         };

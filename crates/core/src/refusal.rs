@@ -93,6 +93,8 @@ pub enum Challenge {
     Nonce(Arc<str>),
     /// A token with these scopes (`insufficient_scope`).
     Scopes(Arc<str>),
+    /// A token that grants this in detail (RFC 9396); `error.data` says what.
+    Details,
 }
 
 /// A refusal with its two messages: what the peer may read and what the operator needs.

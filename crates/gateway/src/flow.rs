@@ -45,7 +45,7 @@ impl Conversations {
         let table = self.0.lock();
         let remembered = table.get(&Conversation::of(resolved)).filter(|it| now_ms < it.until_ms);
         let labels = remembered.map(|it| it.labels.clone()).unwrap_or_default();
-        Flow { labels, conduct: conduct(resolved), ..Flow::default() }
+        Flow { labels, conduct: conduct(resolved), needs_detail: needs_detail(resolved), ..Flow::default() }
     }
 
     /// Remembers what the answer to this call will bring. `record` is that of the call.
@@ -131,6 +131,13 @@ pub(crate) fn conduct(resolved: &Resolved) -> Conduct {
     server.declared.apply(resolved.call.target.item.name(), guessed)
 }
 
+/// Whether the tool asked for takes a token only that covers the call in detail.
+fn needs_detail(resolved: &Resolved) -> bool {
+    let Route::Server { server, .. } = &resolved.route else { return false };
+    let Item::Tool(tool) = &resolved.call.target.item else { return false };
+    server.declared.detailed.iter().any(|pattern| fits(pattern, tool))
+}
+
 /// What the answers of any tool of a server can bring.
 fn sources(server: &Server, resolved: &Resolved) -> Conduct {
     let profile = profile(&resolved.call.caller, &resolved.client);
@@ -145,6 +152,8 @@ fn sources(server: &Server, resolved: &Resolved) -> Conduct {
 pub struct Declared {
     /// For each deed that is declared at all, patterns of names; `*` stands for any text.
     pub deeds: Vec<(Deed, Vec<String>)>,
+    /// Tools that take a token only that covers the call in detail (RFC 9396), as patterns of names.
+    pub detailed: Vec<String>,
 }
 
 impl Declared {
@@ -204,8 +213,8 @@ mod tests {
     #[test]
     fn what_is_declared_holds_for_what_it_is_declared_for_and_nothing_else() {
         let guessed = Conduct::default().and(Deed::Untrusted).and(Deed::Private);
-        let declared =
-            Declared { deeds: vec![(Deed::Untrusted, vec!["web_*".to_owned()]), (Deed::Outward, vec![])] };
+        let deeds = vec![(Deed::Untrusted, vec!["web_*".to_owned()]), (Deed::Outward, vec![])];
+        let declared = Declared { deeds, detailed: Vec::new() };
         assert_eq!(declared.apply("web_get", guessed), guessed);
         assert_eq!(declared.apply("notes", guessed), Conduct::default().and(Deed::Private));
         assert_eq!(Declared::default().apply("x", guessed), guessed);

@@ -177,6 +177,9 @@ pub fn refusal(server: &ServerName, error: &UpstreamError) -> Refusal {
         UpstreamError::NoCredential { scopes: Some(_), .. } => {
             (RefusalKind::Denied, "needs scopes that your access token does not grant")
         }
+        UpstreamError::NoCredential { details: Some(_), .. } => {
+            (RefusalKind::Denied, "needs `authorization_details` that your access token does not have")
+        }
         UpstreamError::NoCredential { page: Some(_), .. } => {
             (RefusalKind::Consent, "needs you to agree that it is called for you")
         }
@@ -199,6 +202,11 @@ pub fn refusal(server: &ServerName, error: &UpstreamError) -> Refusal {
     match error {
         UpstreamError::NoCredential { scopes: Some(scopes), .. } => {
             refusal.by(ControlId::Az05).challenging(Challenge::Scopes(scopes.clone()))
+        }
+        UpstreamError::NoCredential { details: Some(types), .. } => {
+            let wanted: Vec<_> = types.split(' ').map(|kind| serde_json::json!({ "type": kind })).collect();
+            let data = serde_json::json!({ "authorization_details": wanted }).to_string();
+            refusal.by(ControlId::Az05).data(data).challenging(Challenge::Details)
         }
         UpstreamError::NoCredential { page: Some(page), .. } => {
             refusal.by(ControlId::Az07).data(elicitation(server, page))

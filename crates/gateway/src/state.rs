@@ -69,7 +69,10 @@ impl Gateway {
 /// Where a state is valid: for one caller with one grant, and one item.
 fn bound(call: &Call) -> Result<Digest, Refusal> {
     let caller = &call.caller;
-    let grant = caller.grant.as_deref().map(|it| (&it.issuer, &it.client, &it.scopes));
+    let grant = caller.grant.as_deref().map(|it| {
+        let details: Vec<_> = it.details.iter().map(|detail| &*detail.json).collect();
+        (&it.issuer, &it.client, &it.scopes, details)
+    });
     let whose = serde_json::to_vec(&(&caller.principal, &caller.actor, &caller.tenant, grant));
     let whose = whose.map_err(|e| {
         Refusal::new(RefusalKind::Internal, "internal error").operator(format!("a caller's name: {e}"))

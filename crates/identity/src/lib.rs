@@ -41,7 +41,7 @@ pub use dpop::ProofFault;
 pub use fetch::{Fetch, FetchFault, Fetched, HttpFetch};
 pub use head::Head;
 pub use jose::{Algorithm, KeySet, KeySetFault, MAX_KEY_SET, SigningKey, TokenFault};
-pub use oauth::{Introspection, Issuer, KeySource, OauthConfig, is_scope};
+pub use oauth::{Introspection, Issuer, KeySource, OauthConfig, authorization_details, is_scope};
 pub use outward::{
     ClientAuthentication, Credential, CredentialConfig, CredentialFault, IssuedConfig, OauthClient, Shown,
     StoredConfig,

@@ -165,6 +165,7 @@ mod tests {
                 issuer: "https://as.test".into(),
                 client: Some("editor".into()),
                 scopes: Arc::from([]),
+                details: portcullis_core::Details::default(),
                 token_id: Some("t1".into()),
                 token: None,
             })),

@@ -75,6 +75,7 @@ fn through(id: &str, client: Option<&str>) -> OnBehalf {
         issuer: "https://login.test".into(),
         client: client.map(Into::into),
         scopes: Arc::new([]),
+        details: portcullis_core::Details::default(),
         token_id: None,
         token: None,
     };

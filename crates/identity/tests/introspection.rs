@@ -74,14 +74,21 @@ async fn an_answer_is_believed_for_its_seconds_and_no_longer() {
     let active = Arc::new(AtomicBool::new(true));
     let known = Arc::clone(&active);
     let answer = move |_: &_| {
-        (200, if known.load(Ordering::SeqCst) { said(json!({})) } else { json!({ "active": false }) })
+        (
+            200,
+            if known.load(Ordering::SeqCst) {
+                said(json!({ "authorization_details": [{ "type": "a" }] }))
+            } else {
+                json!({ "active": false })
+            },
+        )
     };
     let server = TokenServer::start(answer).await.unwrap();
     let gate = gate(server.url());
     let caller = ask(&gate, "opaque-1", 0).await.unwrap();
     assert_eq!((&*caller.principal.id, caller.method), ("corp:alice", AuthMethod::BearerToken));
     let grant = caller.grant.clone().unwrap();
-    assert_eq!((grant.client.as_deref(), grant.scopes.len()), (Some("editor"), 2));
+    assert_eq!((grant.client.as_deref(), grant.scopes.len(), grant.details.len()), (Some("editor"), 2, 1));
     active.store(false, Ordering::SeqCst);
     ask(&gate, "opaque-1", 29).await.unwrap();
     let asked = server.asked();
@@ -116,6 +123,7 @@ async fn what_is_not_clearly_good_is_refused() {
         (200, said(json!({ "sub": 1 })), U, "`sub`"),
         (200, said(json!({ "iss": "https://other.test" })), U, "`iss`"),
         (200, said(json!({ "cnf": { "x5t#S256": "x" } })), U, "`cnf`"),
+        (200, said(json!({ "authorization_details": [{}] })), U, "`authorization_details`"),
         (200, said(json!({ "act": { "sub": "a", "act": { "sub": "b" } } })), U, "delegated 2 times"),
         (401, json!({ "error": "invalid_client" }), Unknown, "answered 401"),
         (302, said(json!({})), Unknown, "answered 302"),

@@ -32,7 +32,11 @@ fn now() -> u64 {
 }
 
 fn gate(require_dpop: bool) -> Authenticator {
-    let issuer = Issuer { require_dpop, skew: 60, ..setup::issuer(URL, &AS.jwks()) };
+    requiring(require_dpop, false)
+}
+
+fn requiring(require_dpop: bool, require_mtls: bool) -> Authenticator {
+    let issuer = Issuer { require_dpop, require_mtls, skew: 60, ..setup::issuer(URL, &AS.jwks()) };
     setup::gate(&setup::trusting(issuer))
 }
 
@@ -102,6 +106,20 @@ fn a_bound_token_is_good_with_its_certificate_only() {
     let free = token(Value::Null);
     for certificate in [None, Some(CERTIFICATE)] {
         assert_eq!(ask(&gate, "Bearer", &free, certificate).unwrap().method, AuthMethod::BearerToken);
+    }
+}
+
+#[test]
+fn an_issuer_can_be_taken_with_bound_tokens_only() {
+    let gate = requiring(false, true);
+    let right = thumbprint(CERTIFICATE);
+    let bound = token(json!({ "x5t#S256": right }));
+    assert_eq!(ask(&gate, "Bearer", &bound, Some(CERTIFICATE)).unwrap().method, AuthMethod::MtlsToken);
+    assert!(ask(&gate, "Bearer", &bound, Some(OTHER)).is_err());
+    for (token, scheme) in [(token(Value::Null), "Bearer"), (token(json!({ "jkt": right })), "DPoP")] {
+        let refusal = ask(&gate, scheme, &token, Some(CERTIFICATE)).unwrap_err();
+        assert_eq!(refusal.control(), Some(ControlId::Az04));
+        assert!(refusal.detail().contains("`require_mtls`"), "{}", refusal.detail());
     }
 }
 

@@ -7,10 +7,10 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use portcullis_core::{FakeClock, Grant, OnBehalf, Principal, PrincipalKind, Secret, SubjectToken};
+use portcullis_core::{Details, FakeClock, Grant, OnBehalf, Principal, PrincipalKind, Secret, SubjectToken};
 use portcullis_identity::{
     ClientAuthentication, Credential, CredentialConfig, CredentialFault, HttpFetch, IssuedConfig,
-    OauthClient, StoredConfig,
+    OauthClient, StoredConfig, authorization_details,
 };
 use portcullis_testkit::{
     issuer::{decode, encode},
@@ -35,6 +35,8 @@ fn issued(server: &TokenServer) -> IssuedConfig {
         resource: RESOURCE.into(),
         audience: None,
         scopes: vec!["read".into(), "write".into()],
+        details: Details::default(),
+        details_of_caller: Vec::new(),
         max_lifetime: 600,
         max_delegation: 2,
     }
@@ -53,7 +55,9 @@ fn caller(id: &str, scopes: &[&str], token: Option<&str>) -> OnBehalf {
     let principal = Principal { kind: PrincipalKind::Oauth, id: id.into() };
     let scopes = scopes.iter().map(|scope| Arc::from(*scope)).collect();
     let token = token.map(SubjectToken::new);
-    let grant = Grant { issuer: "https://as.test".into(), client: None, scopes, token_id: None, token };
+    let details = Details::default();
+    let grant =
+        Grant { issuer: "https://as.test".into(), client: None, scopes, details, token_id: None, token };
     OnBehalf { principal, actor: None, grant: Some(Arc::new(grant)) }
 }
 
@@ -131,6 +135,64 @@ async fn a_callers_token_is_exchanged_and_only_its_own_scopes_are_asked_for() {
     assert_eq!(shown(&credential, &alice()).await.unwrap(), second);
     clock.advance_ms(1);
     assert_ne!(shown(&credential, &alice()).await.unwrap(), second, "a quarter of a minute before its end");
+}
+
+/// RFC 9396: what is configured is asked for, and what the caller's token says of the types that are taken over.
+#[tokio::test]
+async fn details_are_asked_for_and_have_to_be_granted() {
+    let details = |json: &str| authorization_details(json.as_bytes()).unwrap();
+    let said = |asked: &Asked| {
+        let granted = asked.form.get("authorization_details").map(|it| serde_json::from_str(it).unwrap());
+        let granted = granted.unwrap_or(Value::Null);
+        let (_, mut body) = good(asked);
+        body["authorization_details"] = granted;
+        (200, body)
+    };
+    let server = TokenServer::start(said).await.unwrap();
+    let issued = IssuedConfig {
+        details: details(r#"[{"type":"notes","actions":["read"]}]"#),
+        details_of_caller: vec!["pay".into()],
+        ..issued(&server)
+    };
+    let config = CredentialConfig::Exchange {
+        issued: issued.clone(),
+        actor: false,
+        danger_beyond_caller_scopes: false,
+    };
+    let with = |json: &str| {
+        let mut alice = alice();
+        let mut grant = (*alice.grant.unwrap()).clone();
+        grant.details = details(json);
+        alice.grant = Some(Arc::new(grant));
+        alice
+    };
+    let (credential, _) = credential(&config);
+    let first = shown(&credential, &with(r#"[{"type":"pay","eur":5},{"type":"other"}]"#)).await.unwrap();
+    let asked = server.asked().pop().unwrap();
+    assert_eq!(
+        asked.field("authorization_details"),
+        r#"[{"type":"notes","actions":["read"]},{"type":"pay","eur":5}]"#
+    );
+    // Another authorisation is another token.
+    let second = shown(&credential, &with(r#"[{"type":"pay","eur":50}]"#)).await.unwrap();
+    assert_ne!(first, second);
+    let fault = shown(&credential, &with(r#"[{"type":"other"}]"#)).await.unwrap_err();
+    assert_eq!((fault.lacking_details(), fault.lacking_scopes()), (Some("pay"), None), "{fault}");
+    assert_eq!(server.asked().len(), 2, "nobody is asked for less than that");
+
+    for (granted, why) in [
+        (Value::Null, "does not say"),
+        (json!([{ "type": "notes", "actions": ["read", "write"] }]), "not asked for"),
+        (json!([{ "type": "admin" }]), "not asked for"),
+    ] {
+        let answering =
+            move |_: &Asked| (200, answer("t", json!({ "authorization_details": granted.clone() })));
+        let server = TokenServer::start(answering).await.unwrap();
+        let client = client(server.url(), ClientAuthentication::Secret(Secret::new(SECRET.into())));
+        let config = CredentialConfig::ClientCredentials(IssuedConfig { client, ..issued.clone() });
+        let fault = shown(&self::credential(&config).0, &alice()).await.unwrap_err();
+        assert!(fault.to_string().contains(why), "{fault}");
+    }
 }
 
 #[tokio::test]

@@ -325,6 +325,31 @@ fn an_issuer_is_trusted_with_no_more_than_configured() {
     assert!(check(&trusted(|_| {}), &plain).is_err());
 }
 
+/// RFC 9396 section 9.1. What holds at one endpoint covers nothing at another.
+#[test]
+fn details_of_a_token_become_the_callers() {
+    let with = trusted(|_| {});
+    let details = json!([
+        { "type": "payment", "to": "a" },
+        { "type": "mcp_tool_call", "tools": ["push"] },
+        { "type": "mcp_tool_call", "locations": [AUDIENCE] },
+        { "type": "mcp_tool_call", "locations": ["https://gw.test/mcp"] },
+    ]);
+    let token = format!("Bearer {}", with_claims(|c| c["authorization_details"] = details.clone()));
+    // The second time it is remembered.
+    for _ in 0..2 {
+        let caller = ask(&with, &[&token], 0).unwrap();
+        let granted = &caller.grant.as_ref().unwrap().details;
+        assert_eq!(serde_json::from_str::<Value>(&granted[0].json).unwrap(), details[0]);
+        assert_eq!(granted[0].calls, None);
+        assert_eq!(granted.calls().map(|calls| calls.is_elsewhere).collect::<Vec<_>>(), [false, false, true]);
+    }
+    for bad in [json!({}), json!([{}]), json!("x"), json!([{ "type": "mcp_tool_call", "until": 5 }])] {
+        let detail = check(&with, &with_claims(|c| c["authorization_details"] = bad.clone())).unwrap_err();
+        assert!(detail.contains("`authorization_details` is not"), "{detail}");
+    }
+}
+
 #[test]
 fn a_remembered_token_is_still_checked() {
     let with = trusted(|_| {});

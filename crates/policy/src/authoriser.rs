@@ -9,6 +9,7 @@ use portcullis_wire::Node;
 use crate::{
     PolicySet, View,
     cache::Cache,
+    details,
     ground::{Failed, Findings, Ground, GroundFault, Judge},
     index::Index,
     permitted::Permitted,
@@ -101,7 +102,8 @@ impl Authoriser {
     /// that applies cannot be evaluated. The caller reads the `@reason` of the first policy that forbids,
     /// if it has one, and otherwise nothing about the policies; the operator reads which ones decided. By
     /// [`ControlId::Az02`](portcullis_core::ControlId::Az02) with a challenge where scopes are all that is missing:
-    /// every policy that forbids has a `@scope`.
+    /// every policy that forbids has a `@scope`; so, too, where what is missing are `authorization_details` (RFC 9396):
+    /// policies that forbid have an `@authorization_details`, or none of the token's own covers the call.
     ///
     /// The call is taken for the first of its conversation; [`authorise_in`](Self::authorise_in) takes one that goes
     /// on.
@@ -144,8 +146,19 @@ impl Authoriser {
         self.rule(&Question::about_entry(view, server, item), None, &flow, cx).permits()
     }
 
-    /// Answers from memory or works the answer out, as far as it stays the same.
+    /// What policies say, within what the caller's token grants in detail.
     pub(crate) fn rule(
+        &self,
+        question: &Question<'_>,
+        arguments: Option<Node<'_>>,
+        flow: &Flow,
+        cx: &Context,
+    ) -> Ruling {
+        details::narrow(self.by_policy(question, arguments, flow, cx), question, flow, arguments)
+    }
+
+    /// Answers from memory or works the answer out, as far as it stays the same.
+    fn by_policy(
         &self,
         question: &Question<'_>,
         arguments: Option<Node<'_>>,
@@ -179,7 +192,7 @@ impl Authoriser {
         let case = self.world.case(question)?;
         let slices = self.index.applicable(&case);
         let action = case.action;
-        Ground::new(&self.judge, case.scene()?, action, slices, question.any_call)
+        Ground::new(&self.judge, case.scene()?, action, slices, question)
     }
 
     /// What holds for this request.
@@ -213,7 +226,7 @@ impl Authoriser {
         }
         let mut forbids = self.named(&mut findings.forbids);
         // What another token would open is shown: its owner can go and get one.
-        forbids.retain(|policy| !asked.any_call || policy.scope.is_none());
+        forbids.retain(|policy| !asked.any_call || (policy.scope.is_none() && policy.details.is_none()));
         if let Some(denial) = Denial::by(asked, &forbids) {
             return Ruling::Refuse(denial.into());
         }

@@ -7,7 +7,7 @@ use cedar_policy::pst::{Clause, Expr, Template, Var};
 /// Which changeable parts of the request a policy looks at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Mentions {
-    /// `context.arguments`.
+    /// `context.arguments`, what they name, and what a token grants in detail about them.
     pub(crate) arguments: bool,
     /// `context.now`.
     pub(crate) now: bool,
@@ -22,7 +22,9 @@ impl Mentions {
     /// What looking at this attribute of `context` means. Unknown ones count as everything.
     fn of_attribute(name: &str) -> Self {
         match name {
-            "arguments" | "hosts" | "programs" | "statements" => Self { arguments: true, ..Self::NONE },
+            "arguments" | "hosts" | "programs" | "statements" | "authorization_details" => {
+                Self { arguments: true, ..Self::NONE }
+            }
             "now" => Self { now: true, ..Self::NONE },
             "labels" | "conduct" | "approved" => Self { conversation: true, ..Self::NONE },
             "channel"

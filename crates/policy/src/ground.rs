@@ -11,9 +11,11 @@ use portcullis_wire::Node;
 
 use crate::{
     arguments::{self, ArgumentFault},
+    details::{Given, Granted},
     expr::Mentions,
     index::{Halves, Slice},
     judge::Known,
+    question::Question,
     world::{Action, Scene, WorldFault},
 };
 
@@ -58,6 +60,7 @@ pub(crate) struct Ground {
     slices: Vec<Arc<Slice>>,
     any_call: bool,
     has_arguments: bool,
+    granted: Granted,
     mentions: Mentions,
     fixed: Findings,
 }
@@ -69,8 +72,9 @@ impl Ground {
         scene: Scene,
         action: &Action,
         slices: Vec<Arc<Slice>>,
-        any_call: bool,
+        question: &Question<'_>,
     ) -> Result<Self, GroundFault> {
+        let any_call = question.any_call;
         let request = scene.request([])?;
         let mut fixed = Findings::default();
         let mut mentions = Mentions::default();
@@ -78,7 +82,8 @@ impl Ground {
             mentions = mentions | halves.mentions;
             judge.ask(&request, &halves.fixed, &scene, &mut fixed);
         }
-        Ok(Self { scene, slices, any_call, has_arguments: action.has_arguments, mentions, fixed })
+        let (has_arguments, granted) = (action.has_arguments, Granted::of(question));
+        Ok(Self { scene, slices, any_call, has_arguments, granted, mentions, fixed })
     }
 
     /// What the policies say, if none of them looks at anything that changes.
@@ -112,6 +117,10 @@ impl Ground {
     ) -> Result<Request, GroundFault> {
         let seconds = i64::try_from(cx.now_ms / 1000).unwrap_or(i64::MAX);
         let now = ("now", RestrictedExpression::new_long(seconds));
+        let detailed = (self.mentions.arguments && known.arguments)
+            .then(|| self.granted.context(&Given { arguments, canonical: &flow.canonical }))
+            .flatten()
+            .map(|details| ("authorization_details", details));
         let arguments = match self.has_arguments && known.arguments {
             true => Some(("arguments", arguments::record(arguments, &flow.canonical)?)),
             false => None,
@@ -119,6 +128,7 @@ impl Ground {
         let named = self.has_arguments.then(|| named(&flow.canonical));
         let changing = std::iter::once(now)
             .chain(conversation(flow))
+            .chain(detailed)
             .chain(arguments)
             .chain(named.into_iter().flatten());
         Ok(self.scene.request(changing.filter(|(attribute, _)| known.has(attribute)))?)

@@ -71,7 +71,7 @@ impl Known {
     /// Whether policies may look at this attribute of `context`.
     pub(crate) fn has(self, attribute: &str) -> bool {
         match attribute {
-            "arguments" | "hosts" | "programs" | "statements" => self.arguments,
+            "arguments" | "hosts" | "programs" | "statements" | "authorization_details" => self.arguments,
             "labels" | "conduct" | "approved" => self.conversation,
             _ => true,
         }

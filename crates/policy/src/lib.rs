@@ -32,6 +32,7 @@
 pub mod arguments;
 mod authoriser;
 mod cache;
+mod details;
 mod explain;
 mod expr;
 mod fault;

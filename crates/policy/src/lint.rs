@@ -42,10 +42,18 @@ pub(crate) fn annotations(policy: &cedar_policy::Policy, place: &Place) -> Vec<P
                 "the text of `@scope` is not a list of scopes",
                 "write scopes with a blank between them, such as `@scope(\"notes:read notes:write\")`",
             )),
-            "id" | "reason" | "scope" | "description" => {}
+            "authorization_details" if policy.effect() != cedar_policy::Effect::Forbid => faults.push(place.fault(
+                "`@authorization_details` says what a token has to grant in detail for a `forbid` not to apply, and this is a `permit`",
+                "write `forbid (…) unless { context.authorization_details.covers }`",
+            )),
+            "authorization_details" if !scopes_are_plain(value) => faults.push(place.fault(
+                "the text of `@authorization_details` is not a list of types",
+                "write types with a blank between them, such as `@authorization_details(\"mcp_tool_call\")`",
+            )),
+            "id" | "reason" | "scope" | "authorization_details" | "description" => {}
             other => faults.push(place.fault(
                 format!("the annotation `@{other}` is not known"),
-                "use `@id`, `@reason`, `@scope` or `@description`",
+                "use `@id`, `@reason`, `@scope`, `@authorization_details` or `@description`",
             )),
         }
     }

@@ -33,6 +33,8 @@ pub(crate) struct Policy {
     pub(crate) reason: Option<Arc<str>>,
     /// Its `@scope`: what a token needs for this `forbid` not to apply.
     pub(crate) scope: Option<Arc<str>>,
+    /// Its `@authorization_details`: of which types a token needs one for this `forbid` not to apply.
+    pub(crate) details: Option<Arc<str>>,
     /// What it looks at.
     pub(crate) mentions: Mentions,
     /// Whether it looks at the labels of the conversation.
@@ -161,11 +163,13 @@ fn analyse(parsed: &Parsed) -> Result<(Policy, cedar_policy::Policy, Template), 
         (parsed.cedar.clone(), parsed.cedar.clone())
     };
     let (name, reason, scope) = (Arc::clone(&parsed.name), parsed.reason.clone(), parsed.scope.clone());
+    let details = parsed.details.clone();
     let labels = expr::conditions(&tree).any(|condition| expr::looks_at(condition, "labels"));
     let policy = Policy {
         name,
         reason,
         scope,
+        details,
         mentions,
         labels,
         tests_context: expr::conditions(&tree).any(|condition| expr::tests_context(condition)),

@@ -21,6 +21,8 @@ pub(crate) struct Parsed {
     pub(crate) reason: Option<Arc<str>>,
     /// Its `@scope`.
     pub(crate) scope: Option<Arc<str>>,
+    /// Its `@authorization_details`.
+    pub(crate) details: Option<Arc<str>>,
     /// Where it begins.
     pub(crate) place: Place,
     /// The policy, with `name` as its Cedar id.
@@ -86,9 +88,10 @@ fn parse_file(
                 "give each policy an `@id` of its own, and each file a name of its own",
             ));
         }
-        let [reason, scope] = ["reason", "scope"].map(|key| policy.annotation(key).map(Arc::from));
+        let [reason, scope, details] =
+            ["reason", "scope", "authorization_details"].map(|key| policy.annotation(key).map(Arc::from));
         let cedar = policy.new_id(PolicyId::new(&name));
-        policies.push(Parsed { name, reason, scope, place, cedar });
+        policies.push(Parsed { name, reason, scope, details, place, cedar });
     }
 }
 

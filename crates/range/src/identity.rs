@@ -18,10 +18,15 @@ pub(crate) const ISSUER: &str = "https://as.test";
 
 /// Settings that trust `issuer`, whose keys are put into `directory`.
 pub(crate) fn trusting(issuer: &Issuer, directory: &Path, setup: Setup) -> Setup {
+    trusting_with(issuer, directory, setup, "")
+}
+
+/// The same with these settings of the issuer.
+pub(crate) fn trusting_with(issuer: &Issuer, directory: &Path, setup: Setup, settings: &str) -> Setup {
     let keys = directory.join("keys.json");
     issuer.publish(&keys);
     setup.sections(&format!(
-        "[auth]\nmode = \"oauth\"\n\n[issuer.corp]\nurl = \"{ISSUER}\"\njwks_file = {}\n\n\
+        "[auth]\nmode = \"oauth\"\n\n[issuer.corp]\nurl = \"{ISSUER}\"\njwks_file = {}\n{settings}\n\
          [limits]\nrequests_per_second = 100000\n",
         json!(keys)
     ))

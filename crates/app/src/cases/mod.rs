@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use bytes::Bytes;
 use portcullis_core::{
-    AuthMethod, Call, Caller, Canonical, Channel, Conduct, Context, Deed, Flow, Grant, Item, Label,
+    AuthMethod, Call, Caller, Canonical, Channel, Conduct, Context, Deed, Details, Flow, Grant, Item, Label,
     LabelClass, Labels, ListKind, Principal, PrincipalKind, RecordId, ServerName, Target,
     wire::{Limits, Message, Method, Version, decode_one},
 };
@@ -151,11 +151,12 @@ pub(crate) fn conduct(words: &[String]) -> Result<Conduct, String> {
 }
 
 /// What a token grants.
-pub(crate) fn grant(issuer: &str, client: Option<&str>, scopes: &[String]) -> Arc<Grant> {
+pub(crate) fn grant(issuer: &str, client: Option<&str>, scopes: &[String], details: Details) -> Arc<Grant> {
     Arc::new(Grant {
         issuer: issuer.into(),
         client: client.map(Arc::from),
         scopes: scopes.iter().map(|scope| Arc::from(scope.as_str())).collect(),
+        details,
         token_id: None,
         token: None,
     })

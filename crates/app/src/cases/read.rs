@@ -7,6 +7,7 @@ use portcullis_core::{
     SystemClock,
     wire::{Method, Version},
 };
+use portcullis_identity::authorization_details;
 use portcullis_policy::{Answer, Known};
 
 use super::{
@@ -241,8 +242,15 @@ impl<'n> Reader<'n> {
         let (scopes, issuer, client) = (self.words("scopes"), self.text("issuer"), self.text("client"));
         let proven = self.flag("proof_of_possession").unwrap_or(false);
         let who: Principal = who?;
-        let has_token = issuer.is_some() || client.is_some() || !scopes.is_empty();
-        let granted = has_token.then(|| grant(issuer.unwrap_or_default(), client, &scopes));
+        const DETAILS: &str =
+            "write a JSON array of details as a string, as docs/authentication.md describes them";
+        // A case has no address: its details hold where it is asked.
+        let details = self.parsed("authorization_details", DETAILS, |text| {
+            authorization_details(text.as_bytes()).ok().map(|details| details.at(|_| true))
+        });
+        let has_token = issuer.is_some() || client.is_some() || !scopes.is_empty() || details.is_some();
+        let details = details.unwrap_or_default();
+        let granted = has_token.then(|| grant(issuer.unwrap_or_default(), client, &scopes, details));
         let method = if proven { AuthMethod::DpopToken } else { super::method_of(who.kind) };
         Some(Caller { principal: who, actor, tenant, method, grant: granted })
     }
@@ -302,7 +310,13 @@ impl<'n> Reader<'n> {
         let conduct: Conduct = self.understood("conduct", remedy, conduct);
         let approved = self.flag("approved").unwrap_or(false);
         let canonical = canonical(self.words("hosts"), self.words("programs"), self.words("statements"));
-        Flow { labels, conduct, approved, canonical }
+        Flow {
+            labels,
+            conduct,
+            approved,
+            needs_detail: self.flag("needs_detail").unwrap_or(false),
+            canonical,
+        }
     }
 
     fn understood<T: Default>(

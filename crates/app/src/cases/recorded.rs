@@ -2,7 +2,7 @@
 
 use portcullis_audit::{LoggedRecord, query::Instant};
 use portcullis_core::{
-    AuthMethod, Caller, Context, Flow, Principal,
+    AuthMethod, Caller, Context, Details, Flow, Principal,
     wire::{Method, Version},
 };
 use portcullis_policy::{Answer, Known};
@@ -118,7 +118,11 @@ fn caller(value: &Value) -> Option<Caller> {
             if scopes.iter().any(|scope| scope.contains("bytes more]")) {
                 return None;
             }
-            Some(grant(whole(value.get("issuer")?.as_str()?)?, client, &scopes))
+            // Records say of which types a token's details were, and not what they said.
+            if value.get("authorization_detail_types").is_some() {
+                return None;
+            }
+            Some(grant(whole(value.get("issuer")?.as_str()?)?, client, &scopes, Details::default()))
         }
     };
     let method = match value.get("method")?.as_str()? {
@@ -151,5 +155,11 @@ fn flow(context: Option<&Value>) -> Option<Option<Flow>> {
     let labels = labels(&words(context.get("labels"))?).ok()?;
     let conduct = conduct(&words(Some(conducts))?).ok()?;
     let approved = context.get("approved")?.as_bool()?;
-    Some(Some(Flow { labels, conduct, approved, canonical: canonical(Vec::new(), Vec::new(), Vec::new()) }))
+    Some(Some(Flow {
+        labels,
+        conduct,
+        approved,
+        needs_detail: false,
+        canonical: canonical(Vec::new(), Vec::new(), Vec::new()),
+    }))
 }

@@ -102,6 +102,7 @@ fn issuer(config: &Config, report: &mut Report, issuer: &config::Issuer) -> Opti
         max_lifetime: issuer.max_lifetime.as_secs(),
         max_delegation: issuer.max_delegation,
         require_dpop: issuer.require_dpop,
+        require_mtls: issuer.require_mtls,
         danger_accept_untyped: issuer.danger_accept_untyped,
     })
 }

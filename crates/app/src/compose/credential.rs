@@ -5,7 +5,7 @@ use std::sync::Arc;
 use portcullis_core::{Digest, Secret, ServerName};
 use portcullis_identity::{
     ClientAuthentication, ConnectConfig, CredentialConfig, HttpFetch, IssuedConfig, OauthClient, Remedy,
-    StoredConfig,
+    StoredConfig, authorization_details,
 };
 
 use crate::config::{
@@ -143,6 +143,9 @@ impl Needs<'_> {
             resource: resource.into(),
             audience: issued.audience.as_ref().map(text),
             scopes: issued.scopes.iter().map(text).collect(),
+            // Each was read when the configuration was.
+            details: authorization_details(format!("[{}]", issued.details.join(",")).as_bytes()).ok()?,
+            details_of_caller: issued.details_of_caller.iter().map(text).collect(),
             max_lifetime: issued.max_lifetime.as_secs(),
             max_delegation: issued.max_delegation,
         })

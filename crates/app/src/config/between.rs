@@ -3,7 +3,7 @@
 use portcullis_inspect::pins::Trust;
 
 use super::{
-    Auth, Code, Reach,
+    Auth, Code, Reach, Tls,
     problem::Severity,
     rules::Draft,
     section::{Gateway, Limits},
@@ -15,6 +15,7 @@ pub(super) fn check(walk: &mut Walk<'_>, draft: &Draft) {
     if let (Some(gateway), Some(tls), Some(auth)) = (&draft.gateway, &draft.tls, &draft.auth) {
         bind(walk, gateway, tls.is_some(), auth);
         public(walk, gateway, auth);
+        bound(walk, tls.as_ref(), auth);
     }
     if let Some(admin) = &draft.admin {
         let reachable = admin.listen.filter(|address| !address.ip().is_loopback());
@@ -45,6 +46,18 @@ pub(super) fn check(walk: &mut Walk<'_>, draft: &Draft) {
     }
     if let Some(limits) = &draft.limits {
         self::limits(walk, limits);
+    }
+}
+
+/// Tokens can be bound to certificates only where certificates are asked for.
+fn bound(walk: &mut Walk<'_>, tls: Option<&Tls>, auth: &Auth) {
+    let Auth::Oauth(oauth) = auth else { return };
+    let none_asked_for = tls.is_none_or(|tls| tls.clients.is_none());
+    for issuer in oauth.issuers.iter().filter(|issuer| issuer.require_mtls && none_asked_for) {
+        let field = format!("issuer.{}.require_mtls", issuer.name);
+        let what =
+            "no client is asked for its certificate, so that no token of this issuer would be accepted";
+        walk.conflict(&field, Severity::Error, what, "add `tls.client_ca`");
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use portcullis_core::ServerName;
+use portcullis_identity::authorization_details;
 
 use super::{
     HttpUrl, Parameter,
@@ -71,6 +72,12 @@ settings! {
         /// Scopes that are asked for. With `exchange` they are needed, and only those are asked for that the caller's own
         /// token has. With `authorization-code` they are all that is ever asked for; without them the server says what it needs.
         Live scopes: Vec<String> = List(SCOPE);
+        /// What is asked for in detail (`authorization_details`, RFC 9396), each a JSON object with a `type`, as a string. A
+        /// token is used only if the answer says that it was granted these, or fewer.
+        Live authorization_details: Vec<String> = List(DETAIL);
+        /// Types of which the details of the caller's own token are asked for, too, as they stand there. A caller whose token
+        /// has none of them is refused.
+        Live authorization_details_of_caller: Vec<String> = List(PRINCIPAL);
         /// Address of a document that describes the gateway as a client (client id metadata document), for authorization
         /// servers that take one.
         Live client_document: Option<HttpUrl> = Maybe(net::URL);
@@ -104,6 +111,22 @@ fn parse_path(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     } else {
         Err("is not names of ASCII letters, digits, `-`, `.`, `_` and `~` between slashes".to_owned())
+    }
+}
+
+/// One element of `authorization_details`.
+const DETAIL: Parsed<String> = Parsed {
+    phrase: "a JSON object with a `type`",
+    example: r#"{"type":"notes","actions":["read"]}"#,
+    parse: parse_detail,
+};
+
+fn parse_detail(text: &str) -> Result<String, String> {
+    let read =
+        authorization_details(format!("[{text}]").as_bytes()).map_err(|wrong| format!("is not {wrong}"))?;
+    match &*read {
+        [one] => Ok((*one.json).to_owned()),
+        _ => Err("is not one object".to_owned()),
     }
 }
 
@@ -181,6 +204,10 @@ pub struct Issued {
     pub proof: ClientProof,
     /// What may be asked for.
     pub scopes: Vec<String>,
+    /// What is asked for in detail, as JSON objects.
+    pub details: Vec<String>,
+    /// Types of details that are taken over from the caller's token.
+    pub details_of_caller: Vec<String>,
     /// Logical name of the server.
     pub audience: Option<String>,
     /// Longest life.
@@ -286,6 +313,8 @@ const ONLY: &[(&str, &[Mode])] = &[
     ("client_key", CLIENT),
     ("client_key_id", CLIENT),
     ("scopes", CLIENT),
+    ("authorization_details", &[Mode::ClientCredentials, Mode::Exchange]),
+    ("authorization_details_of_caller", &[Mode::Exchange]),
     ("client_document", &[Mode::AuthorizationCode]),
     ("dynamic_registration", &[Mode::AuthorizationCode]),
     ("callback_port", &[Mode::AuthorizationCode]),
@@ -354,6 +383,8 @@ fn issued(walk: &mut Walk<'_>, table: &Table<'_>, section: CredentialSection) ->
         client_id: client_id?,
         proof: proof?,
         scopes: section.scopes,
+        details: section.authorization_details,
+        details_of_caller: section.authorization_details_of_caller,
         audience: section.audience,
         max_lifetime: section.max_lifetime_seconds,
         max_delegation: section.max_delegation,

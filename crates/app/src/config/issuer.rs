@@ -76,6 +76,9 @@ settings! {
         /// Takes only tokens that are bound to a key of the caller's, each request with a proof (DPoP, RFC 9449). Bound
         /// tokens need their proof in any case.
         Live require_dpop: bool = Flag, default "false";
+        /// Takes only tokens that are bound to a certificate that the caller connects with (RFC 8705). Needs `tls.client_ca`,
+        /// and excludes `require_dpop`: a token is bound in one way.
+        Live require_mtls: bool = Flag, default "false";
         /// Takes JWTs that do not say that they are access tokens (`typ` is `JWT` or absent), and does without `client_id`
         /// and `jti`. An ID token for the same audience then opens the door too.
         Live danger_accept_untyped: bool = Flag, default "false";
@@ -134,6 +137,8 @@ pub struct Issuer {
     pub max_delegation: usize,
     /// Takes only tokens that are bound to a key.
     pub require_dpop: bool,
+    /// Takes only tokens that are bound to a certificate.
+    pub require_mtls: bool,
     /// Takes JWTs that do not say what they are.
     pub danger_accept_untyped: bool,
 }
@@ -204,6 +209,10 @@ fn read_one(walk: &mut Walk<'_>, entry: &Entry) -> Option<Issuer> {
         walk.conflict(&format!("{field}.algorithms"), Severity::Error, what, "name one, or leave this out");
         return None;
     }
+    if section.require_dpop && section.require_mtls {
+        let what = "a token is bound to a key or to a certificate, and `require_dpop` wants a key";
+        walk.conflict(&format!("{field}.require_mtls"), Severity::Error, what, "keep one of the two");
+    }
     let keys = keys(walk, &table, &section);
     let login = match (section.login_client_id.clone(), section.login_client_secret.clone()) {
         (Some(id), secret) => Some((id, secret)),
@@ -230,6 +239,7 @@ fn read_one(walk: &mut Walk<'_>, entry: &Entry) -> Option<Issuer> {
         max_lifetime: section.max_lifetime_seconds,
         max_delegation: section.max_delegation,
         require_dpop: section.require_dpop,
+        require_mtls: section.require_mtls,
         danger_accept_untyped: section.danger_accept_untyped,
     })
 }

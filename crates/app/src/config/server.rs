@@ -148,6 +148,9 @@ settings! {
         Live outward: Option<Vec<String>> = Maybe(List(NAMES));
         /// Tools that do what cannot be taken back, in the same way.
         Live irrevocable: Option<Vec<String>> = Maybe(List(NAMES));
+        /// Tools that are called only with an access token whose `authorization_details` cover the very call (RFC 9396), by
+        /// name; `*` stands for any text. See `docs/authentication.md`.
+        Live detailed: Vec<String> = List(NAMES);
         /// What arguments of the tools name, where the guess is wrong or there is none: for each tool, or `*` for all, its
         /// parameters with `path`, `url`, `uri`, `operand`, `word`, `command`, `sql` or `text`. See `docs/targets.md`.
         Live targets: Declarations = Declared;
@@ -400,7 +403,7 @@ impl ServerSection {
             request: self.request_seconds,
             total: self.total_seconds,
             concurrent_requests: self.concurrent_requests,
-            declared: flow::Declared { deeds: self.deeds() },
+            declared: flow::Declared { deeds: self.deeds(), detailed: self.detailed.clone() },
             targets: DeclaredTargets {
                 parameters: self.targets.clone(),
                 roots: self.roots.iter().map(|root| root.to_string_lossy().into_owned()).collect(),

@@ -145,6 +145,7 @@ mod tests {
             issuer: "https://as.test".into(),
             client: Some("editor".into()),
             scopes: ["a".into()].into(),
+            details: portcullis_core::Details::default(),
             token_id: None,
             token: None,
         };

@@ -19,7 +19,7 @@ use crate::{
     message::{MODERN, call, modern},
     odd::odd,
     raw::{Request, SOON},
-    upstream_credentials::{as_agent, token_of_agent},
+    upstream_credentials::{as_agent, detailed_token_of_agent, token_of_agent},
 };
 
 const POLICY: &str = r#"
@@ -112,6 +112,80 @@ async fn a_token_that_says_nothing_is_asked_about_and_can_be_taken_back() {
     }
     let log = fs::read_to_string(gateway.log()).unwrap();
     assert!(!log.contains(&token) && !gateway.said().contains(&token));
+}
+
+/// RFC 9396, by both ways in which an issuer says what a token is: in it, and when it is asked.
+#[tokio::test]
+async fn a_detail_of_a_real_token_covers_one_call_and_no_other() {
+    const DETAILED: &str = r#"@id("all") permit (principal, action, resource);"#;
+    let bed = Bed::load().unwrap();
+    let (key, public) = client_key();
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("client.pem");
+    fs::write(&file, &key).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    for opaque in [false, true] {
+        let server = HttpServer::authorization_server_for(&bed, Some(&public), opaque).await.unwrap();
+        let issuer = server.url();
+        let asking =
+            format!("introspection_client_id = \"gateway\"\nintrospection_client_key = {}\n", json!(file));
+        let sections = format!(
+            "[auth]\nmode = \"oauth\"\n\n[issuer.as]\nurl = \"{issuer}\"\n{}",
+            if opaque { &*asking } else { "" }
+        );
+        let setup = Setup::new().stdio("one", &odd(&[])).with("detailed = [\"echo\"]");
+        let gateway = setup.sections(&sections).policy(DETAILED).start().await.unwrap();
+        let endpoint = gateway.url_of("one");
+        let ask = |token: String, text: &str| {
+            let message = modern(1, "tools/call", call("echo", json!({ "text": text })));
+            let bearer = format!("Bearer {token}");
+            let request = Request::modern("/mcp/one", &message).header("authorization", &bearer);
+            let address = gateway.address();
+            async move { request.send(address).await }
+        };
+        let lists_echo = |token: String| {
+            let list = modern(1, "tools/list", json!({}));
+            let request =
+                Request::modern("/mcp/one", &list).header("authorization", &format!("Bearer {token}"));
+            let address = gateway.address();
+            async move { request.send(address).await.body.contains("\"echo\"") }
+        };
+        let detail = json!([{
+            "type": "mcp_tool_call", "locations": [endpoint.clone()], "identifier": "one", "tools": ["echo"],
+            "arguments": { "text": ["hello"] },
+        }]);
+        let token = detailed_token_of_agent(issuer, &endpoint, "mcp", &detail).await;
+        assert_eq!(token.contains('.'), !opaque);
+        let answer = ask(token.clone(), "hello").await;
+        assert_eq!((answer.status, answer.code()), (200, 0), "{answer:?}");
+        assert!(lists_echo(token.clone()).await);
+
+        // Other arguments, another tool's detail, no detail at all.
+        let other = json!([{ "type": "mcp_tool_call", "tools": ["never"] }]);
+        let other = detailed_token_of_agent(issuer, &endpoint, "mcp", &other).await;
+        let plain = token_of_agent(issuer, &endpoint, "mcp").await;
+        assert!(!lists_echo(other.clone()).await && lists_echo(plain.clone()).await);
+        for (token, text) in [(token, "other"), (other, "hello"), (plain, "hello")] {
+            let refused = ask(token, text).await;
+            assert_eq!((refused.status, refused.code()), (403, 40301), "{refused:?}");
+            let challenge = &refused.headers["www-authenticate"];
+            assert!(challenge.contains("error=\"insufficient_authorization_details\""), "{challenge}");
+            let wanted = refused.json()["error"]["data"]["authorization_details"].clone();
+            let expected = json!([{
+                "type": "mcp_tool_call", "actions": ["tools/call"], "identifier": "one", "tools": ["echo"],
+            }]);
+            assert_eq!(wanted, expected, "{refused:?}");
+        }
+        // What is wanted can be asked for as it is.
+        let wanted = json!([{
+            "type": "mcp_tool_call", "actions": ["tools/call"], "identifier": "one", "tools": ["echo"],
+        }]);
+        let better = detailed_token_of_agent(issuer, &endpoint, "mcp", &wanted).await;
+        assert_eq!(ask(better, "whatever").await.status, 200);
+        let records = gateway.records().unwrap();
+        let allowed = records.iter().find(|it| it.allows("tools/call", "one", "echo")).unwrap().value();
+        assert_eq!(allowed["caller"]["grant"]["authorization_detail_types"], json!(["mcp_tool_call"]));
+    }
 }
 
 #[tokio::test]

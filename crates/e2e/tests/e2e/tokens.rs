@@ -112,6 +112,7 @@ async fn a_client_learns_where_to_get_a_token() {
                 ["ES256", "ES384", "EdDSA", "Ed25519", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512"],
             "dpop_bound_access_tokens_required": false,
             "tls_client_certificate_bound_access_tokens": false,
+            "authorization_details_types_supported": ["mcp_tool_call"],
         });
         assert_eq!((metadata.status, metadata.json()), (200, expected));
     }

@@ -81,7 +81,26 @@ async fn ask(gateway: &Gateway, token: &str) -> Answer {
 pub(crate) async fn token_of_agent(issuer: &str, resource: &str, scope: &str) -> String {
     let resource = resource.replace(':', "%3A").replace('/', "%2F");
     let form = format!("grant_type=client_credentials&resource={resource}&scope={}", scope.replace(' ', "+"));
-    let answer = as_agent(issuer, "/token", &form).await;
+    token_of(issuer, &form).await
+}
+
+/// The same, for what these details say (RFC 9396).
+pub(crate) async fn detailed_token_of_agent(
+    issuer: &str,
+    resource: &str,
+    scope: &str,
+    details: &Value,
+) -> String {
+    let encoded = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+    let (resource, scope, details) = (encoded(resource), encoded(scope), encoded(&details.to_string()));
+    let form = format!(
+        "grant_type=client_credentials&resource={resource}&scope={scope}&authorization_details={details}"
+    );
+    token_of(issuer, &form).await
+}
+
+async fn token_of(issuer: &str, form: &str) -> String {
+    let answer = as_agent(issuer, "/token", form).await;
     answer.json()["access_token"].as_str().unwrap_or_else(|| panic!("{answer:?}")).to_owned()
 }
 
@@ -107,6 +126,38 @@ fn seen_of(gateway: &Gateway) -> String {
     };
     let log = fs::read_to_string(gateway.log()).unwrap();
     [log, gateway.said(), process("cmdline"), process("environ")].concat()
+}
+
+/// RFC 9396: what the caller's token grants in detail goes along, and nobody's without it.
+#[tokio::test]
+async fn details_of_a_callers_token_narrow_what_the_server_is_shown() {
+    let (bed, yard) = (Bed::load().unwrap(), Yard::new().await);
+    let (key, public) = client_key();
+    let key_file = yard.private("client.pem", &key);
+    let issuer = HttpServer::authorization_server_for(&bed, Some(&public), false).await.unwrap();
+    let url = issuer.url();
+    let credential = format!(
+        "mode = \"exchange\"\nissuer = \"{url}\"\nclient_id = \"gateway\"\nclient_key = {}\nscopes = [\"notes\"]\n\
+         authorization_details = ['{{\"type\":\"mcp_tool_call\",\"tools\":[\"{TOOL}\"]}}']\n\
+         authorization_details_of_caller = [\"notes\"]",
+        json!(key_file)
+    );
+    let gateway = yard.gateway(&format!("[issuer.as]\nurl = \"{url}\""), &credential).await;
+    let endpoint = gateway.url_of("notes");
+    let notes = json!({ "type": "notes", "identifier": "diary", "actions": ["read"] });
+    let token = detailed_token_of_agent(url, &endpoint, "notes", &json!([notes.clone()])).await;
+    let answer = ask(&gateway, &token).await;
+    assert_eq!((answer.status, answer.code()), (200, 0), "{answer:?} {}", gateway.said());
+    let shown = claims(&yard.shown()[0]);
+    assert_eq!(shown["authorization_details"], json!([{ "type": "mcp_tool_call", "tools": [TOOL] }, notes]));
+
+    let plain = token_of_agent(url, &endpoint, "notes").await;
+    let refused = ask(&gateway, &plain).await;
+    assert_eq!(refused.status, 403, "{refused:?}");
+    let challenge = &refused.headers["www-authenticate"];
+    assert!(challenge.contains("error=\"insufficient_authorization_details\""), "{challenge}");
+    let data = &refused.json()["error"]["data"];
+    assert_eq!(data["authorization_details"], json!([{ "type": "notes" }]), "{refused:?}");
 }
 
 #[tokio::test]

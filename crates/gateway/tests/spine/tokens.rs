@@ -129,7 +129,8 @@ async fn a_view_is_as_outward_as_its_tool() {
     let arguments = object(json!({"key": {"type": "string"}}));
     let view = View::new("note_down", "list_things", "Notes.", &arguments, &object(json!({"key": "{key}"})))
         .unwrap();
-    let declared = Declared { deeds: vec![(Deed::Outward, vec!["list_things".to_owned()])] };
+    let declared =
+        Declared { deeds: vec![(Deed::Outward, vec!["list_things".to_owned()])], detailed: Vec::new() };
     let house = house_with(DataAction::Note, vec![Arc::new(view)], declared);
     let network = Network::memory(&house);
     let mut alice = client(&house, &network, "alice", "s").await;

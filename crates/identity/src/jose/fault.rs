@@ -123,6 +123,9 @@ pub enum TokenFault {
     /// The issuer's tokens have to be bound.
     #[error("the token is bound to no key, and `require_dpop` of its issuer wants it to be")]
     NotBound,
+    /// The issuer's tokens have to be bound to certificates.
+    #[error("the token is bound to no certificate, and `require_mtls` of its issuer wants it to be")]
+    NotCertified,
     /// RFC 8705 section 3.
     #[error("the token is bound to a certificate (`cnf.x5t#S256`) that its caller did not connect with")]
     Certificate,

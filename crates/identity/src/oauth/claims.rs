@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use portcullis_core::{
-    Digest,
+    Details, Digest,
     wire::json::{Kind, Node},
 };
 
+use super::details;
 use crate::TokenFault;
 
 /// Longest identifier: of a subject, a client, a token or an audience.
@@ -32,6 +33,8 @@ pub(crate) struct Claims {
     pub(crate) client: Option<String>,
     pub(crate) token_id: Option<String>,
     pub(crate) scopes: Vec<Arc<str>>,
+    /// What it is for in detail (RFC 9396).
+    pub(crate) details: Details,
     /// What it may be used with (RFC 7800).
     pub(crate) binding: Option<Binding>,
     /// Who acts now, and who acted before (RFC 8693 section 4.1).
@@ -67,6 +70,7 @@ impl Claims {
             client: id(root, "client_id")?,
             token_id: id(root, "jti")?,
             scopes: scopes(root)?,
+            details: details::claim(root)?,
             binding: confirmation(root)?,
             actors: actors(root)?,
         })
@@ -93,6 +97,7 @@ impl Claims {
             client,
             token_id: id(root, "jti")?,
             scopes: scopes(root)?,
+            details: details::claim(root)?,
             binding: confirmation(root)?,
             actors: actors(root)?,
         })

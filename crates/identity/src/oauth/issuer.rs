@@ -39,6 +39,8 @@ pub struct Issuer {
     pub max_delegation: usize,
     /// Whether its tokens have to be bound to a key of the caller's (RFC 9449).
     pub require_dpop: bool,
+    /// Whether its tokens have to be bound to a certificate of the caller's (RFC 8705).
+    pub require_mtls: bool,
     /// Takes JWTs whose `typ` is `JWT` or absent for access tokens, and does without `client_id` and `jti`.
     pub danger_accept_untyped: bool,
 }
@@ -138,6 +140,9 @@ impl Issuer {
         if self.require_dpop && !matches!(claims.binding, Some(Binding::Key(_))) {
             return Err(TokenFault::NotBound);
         }
+        if self.require_mtls && !matches!(claims.binding, Some(Binding::Certificate(_))) {
+            return Err(TokenFault::NotCertified);
+        }
         let listed = |client: &String| self.clients.contains(client);
         if !self.clients.is_empty() && !claims.client.as_ref().is_some_and(listed) {
             return Err(TokenFault::Client);
@@ -168,6 +173,7 @@ impl Issuer {
                 issuer: Arc::clone(&self.url),
                 client: claims.client.as_deref().map(Into::into),
                 scopes: claims.scopes.as_slice().into(),
+                details: claims.details.clone(),
                 token_id: claims.token_id.as_deref().map(Into::into),
                 token: kept.cloned(),
             })),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use portcullis_core::TOOL_CALL;
 use serde::Serialize;
 
 use crate::{Algorithm, Resource};
@@ -17,6 +18,8 @@ struct Document<'a> {
     dpop_signing_alg_values_supported: Vec<&'static str>,
     dpop_bound_access_tokens_required: bool,
     tls_client_certificate_bound_access_tokens: bool,
+    /// What `authorization_details` of a token are understood here (RFC 9396).
+    authorization_details_types_supported: [&'static str; 1],
 }
 
 pub(super) fn document<'a>(
@@ -34,6 +37,7 @@ pub(super) fn document<'a>(
         dpop_signing_alg_values_supported: Algorithm::names().collect(),
         dpop_bound_access_tokens_required: bound,
         tls_client_certificate_bound_access_tokens: client_certificates,
+        authorization_details_types_supported: [TOOL_CALL],
     };
     // Strings under string keys always can be written.
     serde_json::to_vec(&document).unwrap_or_default()

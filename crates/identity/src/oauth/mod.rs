@@ -3,6 +3,7 @@
 
 mod cache;
 mod claims;
+mod details;
 pub(crate) mod discovery;
 mod introspection;
 mod issuer;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use portcullis_core::{Challenge, ControlId, Digest, Refusal, RefusalKind, SubjectToken};
 
 pub use claims::is_scope;
+pub use details::authorization_details;
 pub use introspection::Introspection;
 pub use issuer::Issuer;
 pub use keys::KeySource;
@@ -105,7 +107,7 @@ impl ResourceServer {
             }
         }
         self.check_scopes(&verified.caller)?;
-        Ok(verified.caller.clone())
+        Ok(verified.caller.at(resource))
     }
 
     /// What a client has to know to get a token for `resource`.
@@ -231,6 +233,7 @@ fn control(fault: &TokenFault) -> ControlId {
         TokenFault::Bound
         | TokenFault::Unbound
         | TokenFault::NotBound
+        | TokenFault::NotCertified
         | TokenFault::Certificate
         | TokenFault::Confirmation => ControlId::Az04,
         TokenFault::Delegation { .. } => ControlId::Az03,

@@ -14,6 +14,9 @@ pub enum CredentialFault {
     /// The caller's token grants none of the scopes that may be asked for.
     #[error("the caller's token grants none of the scopes that may be asked for: `{0}`")]
     Scopes(Arc<str>),
+    /// The caller's token grants nothing in detail of the types that are asked for.
+    #[error("the caller's token has no `authorization_details` of the types that may be asked for: {0}")]
+    Details(Arc<str>),
     /// The person on whose behalf the server is called has to agree to it first.
     #[error("{why}")]
     NotConnected {
@@ -61,6 +64,14 @@ impl CredentialFault {
     pub fn page(&self) -> Option<&Arc<str>> {
         match self {
             Self::NotConnected { url, .. } => url.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The types of `authorization_details`, between blanks, that a token would need some of, where it is for want of them.
+    pub fn lacking_details(&self) -> Option<&str> {
+        match self {
+            Self::Details(types) => Some(types),
             _ => None,
         }
     }

@@ -10,6 +10,8 @@ pub(super) const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_t
 /// One request for a token.
 pub(super) struct Grant<'a> {
     pub(super) scopes: Vec<&'a str>,
+    /// JSON objects (RFC 9396).
+    pub(super) details: Vec<&'a str>,
     pub(super) delegation: Option<Delegation<'a>>,
     /// Whether the token is for the server, and not for the authorization server itself.
     pub(super) is_for_server: bool,
@@ -23,19 +25,20 @@ pub(super) struct Delegation<'a> {
 
 impl<'a> Grant<'a> {
     /// A token for the gateway itself.
-    pub(super) fn own(scopes: &'a [std::sync::Arc<str>]) -> Self {
+    pub(super) fn own(scopes: &'a [std::sync::Arc<str>], details: Vec<&'a str>) -> Self {
         let scopes = scopes.iter().map(|scope| &**scope).collect();
-        Self { scopes, delegation: None, is_for_server: true }
+        Self { scopes, details, delegation: None, is_for_server: true }
     }
 
     /// The token that stands for the gateway beside another's.
     pub(super) fn actor() -> Self {
-        Self { scopes: Vec::new(), delegation: None, is_for_server: false }
+        Self { scopes: Vec::new(), details: Vec::new(), delegation: None, is_for_server: false }
     }
 
     /// A token for a caller.
-    pub(super) fn exchange(delegation: Delegation<'a>, scopes: &[&'a str]) -> Self {
-        Self { scopes: scopes.to_vec(), delegation: Some(delegation), is_for_server: true }
+    pub(super) fn exchange(delegation: Delegation<'a>, scopes: &[&'a str], details: &[&'a str]) -> Self {
+        let (scopes, details) = (scopes.to_vec(), details.to_vec());
+        Self { scopes, details, delegation: Some(delegation), is_for_server: true }
     }
 
     /// The form, without the client's authentication.
@@ -62,6 +65,9 @@ impl<'a> Grant<'a> {
         }
         if !self.scopes.is_empty() {
             form.text("scope", &self.scopes.join(" "));
+        }
+        if !self.details.is_empty() {
+            form.text("authorization_details", &format!("[{}]", self.details.join(",")));
         }
         form
     }
@@ -122,7 +128,7 @@ mod tests {
     fn an_exchange_names_subject_actor_target_and_scopes() {
         let (subject, actor) = (SubjectToken::new("s.u+b/"), Secret::new(b"a&c=t".to_vec()));
         let delegation = Delegation { subject: &subject, actor: Some(&actor) };
-        let form = Grant::exchange(delegation, &["a", "b:c"]).form("https://s.test/mcp", Some("s"));
+        let form = Grant::exchange(delegation, &["a", "b:c"], &[]).form("https://s.test/mcp", Some("s"));
         assert_eq!(
             text(&form),
             "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Atoken-exchange\
@@ -136,7 +142,7 @@ mod tests {
     #[test]
     fn the_gateways_own_tokens_name_nobody_else() {
         let scopes = ["a".into()];
-        let own = text(&Grant::own(&scopes).form("https://s.test/mcp", None));
+        let own = text(&Grant::own(&scopes, Vec::new()).form("https://s.test/mcp", None));
         assert_eq!(own, "grant_type=client_credentials&resource=https%3A%2F%2Fs.test%2Fmcp&scope=a");
         assert_eq!(text(&Grant::actor().form("https://s.test/mcp", None)), "grant_type=client_credentials");
     }

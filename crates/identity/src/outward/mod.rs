@@ -13,6 +13,7 @@
 
 mod assertion;
 mod client;
+mod detailed;
 mod endpoint;
 mod fault;
 mod grant;
@@ -166,7 +167,8 @@ impl Credential {
         if scopes.is_empty() {
             return Err(CredentialFault::Scopes(server.scopes().join(" ").into()));
         }
-        Ok(Wanted::Caller { subject, scopes })
+        let details = server.details_for(&grant.details)?;
+        Ok(Wanted::Caller { subject, scopes, details })
     }
 
     async fn obtain(&self, wanted: &Wanted<'_>) -> Result<Held, CredentialFault> {
@@ -174,12 +176,12 @@ impl Credential {
         match (&self.source, wanted) {
             (Source::Stored(stored), _) => stored.fetch(now_ms).await,
             (Source::ClientCredentials(server) | Source::Exchange { server, .. }, Wanted::Own) => {
-                server.token(&Grant::own(server.scopes()), now_ms).await
+                server.token(&Grant::own(server.scopes(), server.details()), now_ms).await
             }
-            (Source::Exchange { server, actor, .. }, Wanted::Caller { subject, scopes }) => {
+            (Source::Exchange { server, actor, .. }, Wanted::Caller { subject, scopes, details }) => {
                 let actor = if *actor { Some(self.actor(server).await?) } else { None };
                 let delegation = Delegation { subject, actor: actor.as_ref() };
-                let token = server.token(&Grant::exchange(delegation, scopes), now_ms).await;
+                let token = server.token(&Grant::exchange(delegation, scopes, details), now_ms).await;
                 // Whether it was the subject or the actor that was not taken is not said in one way by all.
                 if let (Some(actor), Err(CredentialFault::Refused { status: 400 | 401, .. })) =
                     (&actor, &token)
@@ -209,7 +211,7 @@ fn actor_key() -> Digest {
 /// Which token is needed.
 enum Wanted<'a> {
     Own,
-    Caller { subject: &'a SubjectToken, scopes: Vec<&'a str> },
+    Caller { subject: &'a SubjectToken, scopes: Vec<&'a str>, details: Vec<&'a str> },
 }
 
 impl Wanted<'_> {
@@ -217,10 +219,10 @@ impl Wanted<'_> {
     fn key(&self) -> Digest {
         match self {
             Self::Own => Digest::of(b"own"),
-            Self::Caller { subject, scopes } => Digest::of_parts(
+            Self::Caller { subject, scopes, details } => Digest::of_parts(
                 [subject.digest().as_bytes().as_slice()]
                     .into_iter()
-                    .chain(scopes.iter().map(|scope| scope.as_bytes())),
+                    .chain(scopes.iter().chain(details).map(|text| text.as_bytes())),
             ),
         }
     }

@@ -11,7 +11,7 @@ use portcullis_core::{
 };
 
 use super::{
-    CredentialFault,
+    CredentialFault, detailed,
     grant::{ACCESS_TOKEN, Grant},
     held::Held,
 };
@@ -74,6 +74,7 @@ pub(super) fn token(body: Bytes, asked: &Asked<'_>, now_ms: u64) -> Result<Held,
             return Err(unfit("it is a token that was sent, not a new one"));
         }
     }
+    detailed::check(root.get("authorization_details"), &asked.grant.details)?;
     check_scopes(text("scope").as_deref(), &asked.grant.scopes)?;
     let seconds = root.get("expires_in").and_then(|value| value.as_f64());
     let seconds = seconds.filter(|it| *it >= 1.0).ok_or(unfit("it has no `expires_in`"))? as u64;

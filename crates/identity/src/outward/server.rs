@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use portcullis_core::Details;
+
 use super::{
     CredentialFault,
     endpoint::{Endpoint, OauthClient},
@@ -21,6 +23,10 @@ pub struct IssuedConfig {
     pub audience: Option<Arc<str>>,
     /// What may be asked for.
     pub scopes: Vec<Arc<str>>,
+    /// What is asked for in detail (`authorization_details`, RFC 9396).
+    pub details: Details,
+    /// Types of which the details of the caller's own token are asked for, too, as they stand there.
+    pub details_of_caller: Vec<Arc<str>>,
     /// Longest life of a token, in seconds.
     pub max_lifetime: u64,
     /// Longest chain of actors in a token.
@@ -40,6 +46,22 @@ impl TokenEndpoint {
 
     pub(super) fn scopes(&self) -> &[Arc<str>] {
         &self.config.scopes
+    }
+
+    /// What is asked for in detail for the gateway itself.
+    pub(super) fn details(&self) -> Vec<&str> {
+        self.config.details.iter().map(|detail| &*detail.json).collect()
+    }
+
+    /// What is asked for in detail for a caller whose token grants this.
+    pub(super) fn details_for<'a>(&'a self, granted: &'a Details) -> Result<Vec<&'a str>, CredentialFault> {
+        let types = &self.config.details_of_caller;
+        let taken = granted.iter().filter(|detail| types.contains(&detail.kind));
+        let taken: Vec<&str> = taken.map(|detail| &*detail.json).collect();
+        if !types.is_empty() && taken.is_empty() {
+            return Err(CredentialFault::Details(types.join(" ").into()));
+        }
+        Ok(self.details().into_iter().chain(taken).collect())
     }
 
     /// Asks for a token.

@@ -22,6 +22,7 @@ pub(crate) fn issuer(url: &str, jwks: &Value) -> Issuer {
         max_lifetime: 3_600,
         max_delegation: 0,
         require_dpop: false,
+        require_mtls: false,
         danger_accept_untyped: false,
     }
 }

@@ -1,7 +1,8 @@
 //! Who may do what.
 
 use portcullis_core::{
-    AuthMethod, Challenge, Channel, Context, ControlId, Flow, Grant, Principal, PrincipalKind, RefusalKind,
+    AuthMethod, Challenge, Channel, Context, ControlId, Details, Flow, Grant, Principal, PrincipalKind,
+    RefusalKind,
 };
 use portcullis_wire::Version;
 
@@ -192,6 +193,7 @@ fn principals_tenants_actors_and_circumstances_count() {
         issuer: "https://as.test".into(),
         client: client.map(Into::into),
         scopes: [scope.into()].into(),
+        details: Details::default(),
         token_id: None,
         token: None,
     };
@@ -237,8 +239,14 @@ fn a_missing_scope_is_said_when_nothing_else_is_missing() {
     let ask = |tool: &str, scopes: &[&str]| {
         let mut call = call(caller(PrincipalKind::Oauth, "as:alice"), "tools/call", tool, "");
         let scopes = scopes.iter().map(|scope| (*scope).into()).collect();
-        let grant =
-            Grant { issuer: "https://as.test".into(), client: None, scopes, token_id: None, token: None };
+        let grant = Grant {
+            issuer: "https://as.test".into(),
+            client: None,
+            scopes,
+            details: Details::default(),
+            token_id: None,
+            token: None,
+        };
         call.caller.grant = Some(grant.into());
         let item = portcullis_core::Item::Tool(tool.split_once('/').unwrap().1.into());
         let shown =

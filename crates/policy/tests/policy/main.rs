@@ -11,6 +11,7 @@ mod arguments;
 mod asking;
 mod decide;
 mod deep;
+mod detailed;
 mod faults;
 mod flow;
 mod judging;

@@ -46,6 +46,12 @@ pub(crate) struct Args {
     /// Client of the access token.
     #[arg(long, value_name = "CLIENT_ID")]
     client: Option<String>,
+    /// What the access token grants in detail (RFC 9396).
+    #[arg(long, value_name = "JSON")]
+    authorization_details: Option<String>,
+    /// The server's settings want a token that covers the call in detail.
+    #[arg(long)]
+    needs_detail: bool,
     /// The caller has proved to have the key of its token.
     #[arg(long)]
     proof_of_possession: bool,
@@ -132,6 +138,7 @@ impl Args {
             ("tenant", &self.tenant),
             ("issuer", &self.issuer),
             ("client", &self.client),
+            ("authorization_details", &self.authorization_details),
             ("tool", &self.tool),
             ("prompt", &self.prompt),
             ("resource", &self.resource),
@@ -143,7 +150,11 @@ impl Args {
         let said = texts.into_iter().filter_map(|(name, value)| Some(text(name, value.as_deref()?)));
         let lists = [("scopes", &self.scopes), ("labels", &self.labels), ("conduct", &self.conduct)];
         let lists = lists.into_iter().filter(|(_, list)| !list.is_empty());
-        let flags = [("proof_of_possession", self.proof_of_possession), ("approved", self.approved)];
+        let flags = [
+            ("needs_detail", self.needs_detail),
+            ("proof_of_possession", self.proof_of_possession),
+            ("approved", self.approved),
+        ];
         let mut entries: Vec<Entry> = said.collect();
         entries.extend(lists.map(|(name, list)| words(name, list)));
         entries.extend(flags.into_iter().map(|(name, flag)| object(name, Value::Bool(flag))));

@@ -29,6 +29,8 @@ fn text(challenge: &Challenge, description: &str, resource: Resource<'_>) -> Str
         Challenge::AnotherToken => ("Bearer", Some("invalid_token")),
         Challenge::OneToken => ("Bearer", Some("invalid_request")),
         Challenge::Scopes(_) => ("Bearer", Some("insufficient_scope")),
+        // RFC 9396 leaves it open; this is the word of draft-zehavi-oauth-rar-metadata. What is wanted is in the body.
+        Challenge::Details => ("Bearer", Some("insufficient_authorization_details")),
         Challenge::BoundToken => ("DPoP", Some("invalid_token")),
         Challenge::Proof => ("DPoP", Some("invalid_dpop_proof")),
         Challenge::Nonce(_) => ("DPoP", Some("use_dpop_nonce")),
@@ -70,6 +72,7 @@ mod tests {
         check(&Challenge::BoundToken, &dpop("invalid_token"));
         check(&Challenge::Proof, &dpop("invalid_dpop_proof"));
         check(&Challenge::Nonce("n".into()), &dpop("use_dpop_nonce"));
+        check(&Challenge::Details, &with("insufficient_authorization_details"));
         let scoped = format!("{}, scope=\"a:b c\"", with("insufficient_scope"));
         check(&Challenge::Scopes("a:b c".into()), &scoped);
     }

@@ -71,6 +71,7 @@ impl Deref for Way {
 fn no_credential(fault: CredentialFault) -> UpstreamError {
     UpstreamError::NoCredential {
         scopes: fault.lacking_scopes().map(Into::into),
+        details: fault.lacking_details().map(Into::into),
         remedy: fault.remedy().cloned(),
         page: fault.page().cloned(),
         reason: fault.to_string(),

@@ -13,7 +13,7 @@ use tokio_rustls::TlsConnector;
 use crate::{
     ground::{Ground, NOTES, SAYS},
     http::{Answer, Request, connect, converse},
-    identity::{ISSUER, changed, header, trusting},
+    identity::{ISSUER, changed, header, trusting_with},
     message::text_of,
     mitm::Authority,
     place::Place,
@@ -25,6 +25,17 @@ use crate::{
 /// A certificate and its key.
 type Certificate = (CertificateDer<'static>, PrivateKeyDer<'static>);
 
+/// What the gateway wants of clients.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asking {
+    /// They may show a certificate.
+    Shown,
+    /// They have to.
+    Required,
+    /// Their tokens have to be bound to one.
+    Bound,
+}
+
 /// What comes of a request: an answer, or none when there is no handshake.
 enum Came {
     Answer(Answer),
@@ -32,17 +43,23 @@ enum Came {
 }
 
 pub(super) async fn run(place: &Place, report: &mut Report) -> Result<(), Trouble> {
-    for required in [false, true] {
+    for asking in [Asking::Shown, Asking::Required, Asking::Bound] {
         let home = tempfile::tempdir().map_err(Trouble::io("making a directory"))?;
         let issuer = Issuer::new(ISSUER);
         let (good, evil) =
             (Authority::new(home.path(), "clients")?, Authority::new(home.path(), "strangers")?);
         let (_, section) = tls::Client::for_gateway_in(home.path())?;
-        let section =
-            format!("{section}client_ca = {:?}\nrequire_client_certificate = {required}\n", good.file);
-        let ground =
-            Ground::open(place, |setup| trusting(&issuer, home.path(), setup).sections(&section)).await?;
-        asked(report, &ground, home.path(), &issuer, (&good, &evil), required).await?;
+        let section = format!(
+            "{section}client_ca = {:?}\nrequire_client_certificate = {}\n",
+            good.file,
+            asking == Asking::Required
+        );
+        let settings = if asking == Asking::Bound { "require_mtls = true\n" } else { "" };
+        let ground = Ground::open(place, |setup| {
+            trusting_with(&issuer, home.path(), setup, settings).sections(&section)
+        })
+        .await?;
+        asked(report, &ground, home.path(), &issuer, (&good, &evil), asking).await?;
     }
     Ok(())
 }
@@ -53,7 +70,7 @@ async fn asked(
     home: &Path,
     issuer: &Issuer,
     (good, evil): (&Authority, &Authority),
-    required: bool,
+    asking: Asking,
 ) -> Result<(), Trouble> {
     let address = ground.gateway.address();
     let audience = format!("https://{address}{NOTES}");
@@ -64,8 +81,11 @@ async fn asked(
         issuer.sign("ES256", &header(json!({})), &claims)
     };
     let (bound, free) = (token(bound), token(json!({})));
-    let when = if required { "where one is required" } else { "where one may be shown" };
-    let none = if required { "no handshake" } else { "401" };
+    let (when, none) = match asking {
+        Asking::Shown => ("where one may be shown", "401"),
+        Asking::Required => ("where one is required", "no handshake"),
+        Asking::Bound => ("where tokens have to be bound to one", "401"),
+    };
     let rows: [(&str, &str, Option<&Certificate>, &str); 4] = [
         ("a stolen bound token without a certificate", &bound, None, none),
         ("a stolen bound token with the thief's certificate", &bound, Some(&mallory), "401"),
@@ -85,9 +105,19 @@ async fn asked(
         let passed = seen == wanted;
         report.check(Kind::Attack, format!("{name}, {when}"), wanted, seen, passed);
     }
-    for (name, token) in
-        [("a bound token with its certificate", &bound), ("a token that is not bound", &free)]
-    {
+    let mut twins = vec![("a bound token with its certificate", &bound)];
+    if asking == Asking::Bound {
+        let seen = match send(address, home, &free, Some(&alice)).await? {
+            Came::NoHandshake => "no handshake".to_owned(),
+            Came::Answer(answer) => answer.status.to_string(),
+        };
+        let (name, passed) = (format!("a token that is bound to nothing, {when}"), seen == "401");
+        report.check(Kind::Attack, name, "401", seen, passed);
+    } else {
+        twins.push(("a token that is not bound", &free));
+    }
+    let calls = twins.len();
+    for (name, token) in twins {
         let said = match send(address, home, token, Some(&alice)).await? {
             Came::NoHandshake => "no handshake".to_owned(),
             Came::Answer(answer) => text_of(&answer.json()).to_owned(),
@@ -98,7 +128,7 @@ async fn asked(
     let log = std::fs::read_to_string(ground.gateway.log()).map_err(Trouble::io("reading the log"))?;
     let proven = log.contains("\"method\":\"mtls-token\"");
     report.state(format!("a proof of possession on record, {when}"), true, proven);
-    report.state(format!("calls at the server, {when}"), 2, ground.effects()?.len());
+    report.state(format!("calls at the server, {when}"), calls, ground.effects()?.len());
     Ok(())
 }
 

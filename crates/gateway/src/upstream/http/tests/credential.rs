@@ -44,6 +44,8 @@ fn exchange(server: &FakeHttp) -> Arc<Credential> {
         resource: "https://s.test/mcp".into(),
         audience: None,
         scopes: vec!["a".into()],
+        details: portcullis_core::Details::default(),
+        details_of_caller: Vec::new(),
         max_lifetime: 600,
         max_delegation: 1,
     };
@@ -57,6 +59,7 @@ fn caller(token: &str) -> LinkProfile {
         issuer: "https://as.test".into(),
         client: None,
         scopes: vec!["a".into()].into(),
+        details: portcullis_core::Details::default(),
         token_id: None,
         token: Some(SubjectToken::new(token)),
     };
