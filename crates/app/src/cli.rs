@@ -4,9 +4,9 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     commands::{
-        add, approvals, approve, audit, check, completions, config, discover, egress, import, init, inspect,
-        install, inventory, lock, login, man, pins, policy, retire, revoke, rollback, run, sandbox, scan,
-        serve, stop, tasks, uninstall, update, verify, version,
+        add, approvals, approve, audit, check, completions, config, connect, discover, egress, import, init,
+        inspect, install, inventory, lock, login, man, pins, policy, retire, revoke, rollback, run, sandbox,
+        scan, serve, stop, tasks, uninstall, update, verify, version,
     },
     exit::Exit,
     printer::Printer,
@@ -27,6 +27,7 @@ Exit status: 0 fine, 1 something was found or refused, 2 the command line or the
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Args),
+    Connect(connect::Args),
     Serve(serve::Args),
     Init(init::Args),
     Check(check::Args),
@@ -75,6 +76,7 @@ pub(crate) fn main() -> Exit {
     };
     let outcome = match cli.command {
         Command::Run(args) => run::run(args, &printer),
+        Command::Connect(args) => connect::run(args, &printer),
         Command::Serve(args) => serve::run(&args, &printer),
         Command::Init(args) => init::run(&args, &printer),
         Command::Check(args) => check::run(&args, &printer),

@@ -3,13 +3,14 @@
 
 mod auth;
 pub(crate) mod credential;
+mod remote;
 
 use std::{cell::OnceCell, net::SocketAddr, sync::Arc};
 
 use portcullis_audit::stream::Receiver;
 use portcullis_core::{Digest, Secret, ServerName};
 use portcullis_gateway::{upstream::ClientCertificate, views::View};
-use portcullis_identity::{AuthConfig, Revocations, SignInConfig};
+use portcullis_identity::{AuthConfig, KeySet, MessageSigner, Revocations, SignInConfig};
 use portcullis_inspect::data::{Canaries, SHORTEST_CANARY};
 use portcullis_policy::{PolicyFault, PolicySet};
 
@@ -37,6 +38,8 @@ pub(crate) struct Deployment {
     /// How people at a browser are known, by the names of their issuers.
     pub(crate) sign_ins: Vec<(String, SignInConfig)>,
     pub(crate) revoked: Revocations,
+    /// Keys of which one has to have signed each request over HTTP.
+    pub(crate) signature_keys: Option<KeySet>,
     pub(crate) servers: Vec<Upstream>,
     /// Words that nobody has a reason to send.
     pub(crate) canaries: Canaries,
@@ -96,6 +99,8 @@ pub(crate) enum Fetched {
         credential: Option<credential::Fetched>,
         ca_file: Option<std::path::PathBuf>,
         certificate: Option<Arc<ClientCertificate>>,
+        /// What signs requests, and a digest of its key.
+        signer: Option<(Arc<MessageSigner>, Digest)>,
         danger_tls12: bool,
         transport: Transport,
     },
@@ -136,6 +141,7 @@ impl Deployment {
                 auth: rest.auth,
                 sign_ins: rest.sign_ins,
                 revoked: rest.revoked,
+                signature_keys: rest.signature_keys,
                 servers: rest.servers,
                 canaries: rest.canaries,
                 collector: rest.collector,
@@ -194,6 +200,7 @@ struct Rest {
     auth: AuthConfig,
     sign_ins: Vec<(String, SignInConfig)>,
     revoked: Revocations,
+    signature_keys: Option<KeySet>,
     servers: Vec<Upstream>,
     canaries: Canaries,
     collector: Option<Arc<Collector>>,
@@ -268,6 +275,7 @@ impl<'c> Needs<'c> {
             auth: auth::fetch(self.config, &mut self.report),
             sign_ins: auth::sign_ins(self.config, &mut self.report),
             revoked: auth::revoked(self.config, &mut self.report),
+            signature_keys: auth::signature_keys(self.config, &mut self.report),
             servers,
             canaries: self.canaries(),
             collector: self.collector(),
@@ -369,6 +377,7 @@ impl<'c> Needs<'c> {
                     credential,
                     ca_file: remote.ca_file.clone(),
                     certificate: self.certificate(&name, remote)?,
+                    signer: self.signer(&name, remote)?,
                     danger_tls12: remote.danger_tls12,
                     transport: remote.transport,
                 }
@@ -376,24 +385,6 @@ impl<'c> Needs<'c> {
         };
         let views = self.views(server)?;
         Some(Upstream { name, reach, server: server.clone(), views })
-    }
-
-    /// What the server is shown; none at all when it cannot be read.
-    #[expect(clippy::option_option, reason = "nothing configured and nothing usable are not the same")]
-    fn certificate(
-        &mut self,
-        server: &ServerName,
-        remote: &config::Remote,
-    ) -> Option<Option<Arc<ClientCertificate>>> {
-        let Some((chain, key)) = &remote.certificate else { return Some(None) };
-        let loaded = ClientCertificate::load(chain, key).map_err(|(file, what)| {
-            let setting = if file == *key { "tls_client_key" } else { "tls_client_certificate" };
-            let field = format!("server.{server}.{setting}");
-            let what = format!("`{}`: {what}", file.display());
-            let remedy = "name a certificate chain and its private key, in PEM";
-            self.report.push(self.config.problem(&field, Severity::Error, what, remedy));
-        });
-        loaded.ok().map(Some)
     }
 
     /// The program and its first arguments. A server whose admission does not hold has none, and the others are served.

@@ -7,7 +7,9 @@ use portcullis_core::{
     RefusalKind,
 };
 
-use crate::{Authenticated, Head, OauthConfig, Resource, Revocations, oauth::ResourceServer};
+use crate::{
+    Authenticated, Head, OauthConfig, Resource, Revocations, Signatures, SignedBody, oauth::ResourceServer,
+};
 
 /// How callers over HTTP are established. Over stdio it is always the local user.
 #[derive(Clone, Debug)]
@@ -31,6 +33,7 @@ pub struct Authenticator {
     http: OverHttp,
     gateway: Authenticated,
     revoked: Arc<Revocations>,
+    signatures: Option<Arc<Signatures>>,
 }
 
 #[derive(Clone, Debug)]
@@ -63,6 +66,7 @@ impl Authenticator {
             http,
             gateway: caller(PrincipalKind::Gateway, "gateway".into(), AuthMethod::Internal),
             revoked: Arc::default(),
+            signatures: None,
         }
     }
 
@@ -70,6 +74,20 @@ impl Authenticator {
     #[must_use]
     pub fn without(self, revoked: Revocations) -> Self {
         Self { revoked: Arc::new(revoked), ..self }
+    }
+
+    /// The same, and every request over HTTP has to be signed (RFC 9421).
+    #[must_use]
+    pub fn with_signatures(self, signatures: Option<Signatures>) -> Self {
+        Self { signatures: signatures.map(Arc::new), ..self }
+    }
+
+    /// The body that a request with this head has to have, where requests have to be signed.
+    ///
+    /// # Errors
+    /// [`RefusalKind::Denied`] by [`ControlId::Net06`] when it is not signed as it should be.
+    pub fn signed(&self, head: &Head<'_>) -> Result<Option<SignedBody>, Refusal> {
+        self.signatures.as_ref().map(|signatures| signatures.check(head)).transpose()
     }
 
     /// Whether a caller that was established before still is one.

@@ -10,6 +10,8 @@
 //! OAuth 2.1 resource server: a caller is the subject of a signed access token (RFC 9068) of one of them, made
 //! for the very endpoint that was asked.
 //!
+//! Requests may have to be signed as a whole (RFC 9421), whoever the caller is.
+//!
 //! A token that is bound to a key needs a proof of having it with each request (DPoP, RFC 9449).
 //!
 //! A caller's token ends here. What is kept of it is its digest, in memory (control AZ-07); where a server is called
@@ -29,6 +31,7 @@ mod oauth;
 mod outward;
 mod resource;
 mod revocation;
+mod signature;
 
 pub use authenticated::Authenticated;
 pub use authenticator::{AuthConfig, Authenticator};
@@ -48,3 +51,4 @@ pub use outward::{
 };
 pub use resource::{METADATA_PATH, Resource};
 pub use revocation::{RevocationFault, Revocations, Revoked};
+pub use signature::{MessageSigner, SignatureFault, Signatures, SignedBody, signature_input};

@@ -144,6 +144,34 @@ pub fn client_key() -> (String, Value) {
     (format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n"), json!({ "keys": [key] }))
 }
 
+/// A private key that signs messages, `P-256` or `Ed25519`, in PEM, and its public half under this name.
+///
+/// # Panics
+/// For another curve.
+#[must_use]
+pub fn message_key(curve: &str, id: &str) -> (String, Value) {
+    let random = SystemRandom::new();
+    let (pkcs8, public) = match curve {
+        "P-256" => {
+            let algorithm = &ECDSA_P256_SHA256_FIXED_SIGNING;
+            let pkcs8 = EcdsaKeyPair::generate_pkcs8(algorithm, &random).expect("keys can be made");
+            let pair = EcdsaKeyPair::from_pkcs8(algorithm, pkcs8.as_ref()).expect("it was made");
+            let (_, point) = pair.public_key().as_ref().split_at(1);
+            let (x, y) = point.split_at(point.len() / 2);
+            (pkcs8, json!({ "kty": "EC", "crv": "P-256", "kid": id, "x": encode(x), "y": encode(y) }))
+        }
+        "Ed25519" => {
+            let pkcs8 = Ed25519KeyPair::generate_pkcs8(&random).expect("keys can be made");
+            let pair = Ed25519KeyPair::from_pkcs8(pkcs8.as_ref()).expect("it was made");
+            let x = encode(pair.public_key().as_ref());
+            (pkcs8, json!({ "kty": "OKP", "crv": "Ed25519", "kid": id, "x": x }))
+        }
+        other => panic!("no key on {other}"),
+    };
+    let body = base64::engine::general_purpose::STANDARD.encode(pkcs8.as_ref());
+    (format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n"), public)
+}
+
 fn ecdsa(algorithm: &'static EcdsaSigningAlgorithm) -> EcdsaKeyPair {
     EcdsaKeyPair::generate(algorithm).expect("keys can be made")
 }

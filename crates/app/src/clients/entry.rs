@@ -274,6 +274,7 @@ fn read_remote(node: &Node, url: &Node, kind: Option<&str>) -> Result<Remote, Ve
             transport,
             ca_file: None,
             certificate: None,
+            signature: None,
             danger_tls12: false,
         }),
         _ => Err(faults),

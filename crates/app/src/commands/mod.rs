@@ -8,6 +8,7 @@ mod bills;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod config;
+pub(crate) mod connect;
 mod difference;
 pub(crate) mod discover;
 pub(crate) mod egress;

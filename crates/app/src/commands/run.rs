@@ -173,12 +173,12 @@ fn set_by_client(printer: &Printer) -> Vec<String> {
     }
 }
 
-fn refuse(report: &config::Report, printer: &Printer) -> Failure {
+pub(super) fn refuse(report: &config::Report, printer: &Printer) -> Failure {
     tell(report, printer);
     unusable(Path::new("the command line"), report)
 }
 
-fn read_policy(path: &Path, printer: &Printer) -> Result<String, Failure> {
+pub(super) fn read_policy(path: &Path, printer: &Printer) -> Result<String, Failure> {
     sources::read(path).map_err(|problem| {
         let mut report = config::Report::default();
         report.push(problem);

@@ -132,13 +132,25 @@ fn introspection(
     Some(Introspection { client, seconds: asked.fresh.as_secs() })
 }
 
+/// Keys of which one has to have signed each request.
+pub(super) fn signature_keys(config: &Config, report: &mut Report) -> Option<KeySet> {
+    let read =
+        read_keys(config.signature_keys.as_deref()?, "put the public keys of clients there, as a JWK Set");
+    read.map_err(|(what, remedy)| {
+        report.push(config.problem("auth.signature_keys", Severity::Error, what, remedy));
+    })
+    .ok()
+}
+
 fn keys_of(file: &Path) -> Result<KeySource, Flaw> {
+    read_keys(file, "put the issuer's public keys there, as it publishes them").map(KeySource::Fixed)
+}
+
+fn read_keys(file: &Path, remedy: &str) -> Result<KeySet, Flaw> {
     let shown = sources::label(file);
     let named = |what: String| format!("`{}`: {what}", shown.display());
     let text = sources::read(file).map_err(|unfit| (named(unfit.what), unfit.remedy))?;
-    let remedy = "put the issuer's public keys there, as it publishes them".to_owned();
-    let keys = KeySet::parse(text.into()).map_err(|fault| (named(fault.to_string()), remedy))?;
-    Ok(KeySource::Fixed(keys))
+    KeySet::parse(text.into()).map_err(|fault| (named(fault.to_string()), remedy.to_owned()))
 }
 
 fn discovered(ca_file: Option<&Path>, fresh: Duration, grace: Duration) -> Result<KeySource, Flaw> {

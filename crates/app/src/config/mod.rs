@@ -59,6 +59,7 @@ pub use stream::{Destination, Stream, StreamFormat};
 pub use supply::Supply;
 pub use telemetry::{Collector, OtlpProtocol, Telemetry};
 pub use tree::Position;
+pub(crate) use tree::quote;
 
 /// A configuration in which every setting is right and goes with the others.
 #[derive(Clone, Debug)]
@@ -81,6 +82,8 @@ pub struct Config {
     pub credentials: Vec<Credential>,
     /// The list of what was taken back.
     pub revocations: PathBuf,
+    /// Keys of which one has to have signed each request over HTTP.
+    pub signature_keys: Option<PathBuf>,
     /// How much of everything.
     pub limits: Limits,
     /// Where records go.
@@ -274,6 +277,36 @@ impl Config {
         rules::assemble(Path::new("the command line"), &text, home.as_deref())
     }
 
+    /// The configuration of `portcullis connect`: one server behind a URL, with these settings, as a file would have them.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub(crate) fn for_url(
+        name: &ServerName,
+        settings: &[(&str, String)],
+        record: PathBuf,
+    ) -> Result<Self, Report> {
+        let label = Path::new("the command line");
+        let home = std::env::home_dir().filter(|home| home.is_absolute());
+        let lines = settings.iter().map(|(setting, value)| format!("{setting} = {value}\n"));
+        let text = format!("[server.{name}]\n{}", lines.collect::<String>());
+        let mut config = rules::assemble(label, &text, home.as_deref())?.config;
+        let url = settings.iter().find(|(setting, _)| *setting == "url").map_or("", |(_, url)| url);
+        config.of_command_line(record, &Digest::of_parts(["url", url].map(str::as_bytes)));
+        Ok(config)
+    }
+
+    /// Without what a file would bring. `whole` tells servers apart that have the same name.
+    fn of_command_line(&mut self, record: PathBuf, whole: &Digest) {
+        self.audit.file = record;
+        self.pins.suffix =
+            whole.to_string().chars().skip("sha256".len()).take(9).collect::<String>().replace(':', "-");
+        self.policy.files.clear();
+        self.sources.clear();
+        // There is neither here, whatever lies in the working directory under their names.
+        self.named.retain(|it| !matches!(it.field.as_str(), "policy.files" | "supply.lock"));
+    }
+
     /// A configuration with one server and nothing else set, for a gateway without a file. The server gets the
     /// variables named in `env` as we have them.
     pub(crate) fn for_command(
@@ -338,13 +371,7 @@ impl Config {
         let reach = Reach::Command(Command { code, args, env, cwd: None, sandbox });
         config.servers.extend(server::with_defaults(name.clone(), reach));
         config.targets.servers = rules::declared_targets(&config.servers);
-        config.audit.file = record;
-        config.pins.suffix =
-            whole.to_string().chars().skip("sha256".len()).take(9).collect::<String>().replace(':', "-");
-        config.policy.files.clear();
-        config.sources.clear();
-        // There is neither here, whatever lies in the working directory under their names.
-        config.named.retain(|it| !matches!(it.field.as_str(), "policy.files" | "supply.lock"));
+        config.of_command_line(record, &whole);
         Ok(config)
     }
 

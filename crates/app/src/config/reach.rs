@@ -40,6 +40,8 @@ const WITH_URL: &[&str] = &[
     "ca_file",
     "tls_client_certificate",
     "tls_client_key",
+    "signature_key",
+    "signature_key_id",
     "danger_allow_plain_http",
     "danger_allow_tls12",
 ];
@@ -52,6 +54,7 @@ pub(super) fn reach(walk: &mut Walk<'_>, table: &Table<'_>, section: &ServerSect
             let alone = refuse_strays(walk, table, WITH_COMMAND, "command");
             let safe = check_url(walk, table, url, section.danger_allow_plain_http);
             let certificate = certificate(walk, table, section, url).ok()?;
+            let signature = signature(walk, table, section).ok()?;
             (alone && safe).then(|| {
                 Reach::Url(Remote {
                     url: url.clone(),
@@ -61,6 +64,7 @@ pub(super) fn reach(walk: &mut Walk<'_>, table: &Table<'_>, section: &ServerSect
                     transport: section.transport,
                     ca_file: section.ca_file.clone(),
                     certificate,
+                    signature,
                     danger_tls12: section.danger_allow_tls12,
                 })
             })
@@ -75,6 +79,23 @@ pub(super) fn reach(walk: &mut Walk<'_>, table: &Table<'_>, section: &ServerSect
             None
         }
     }
+}
+
+/// What signs requests: a key and its name, or neither.
+fn signature(
+    walk: &mut Walk<'_>,
+    table: &Table<'_>,
+    section: &ServerSection,
+) -> Result<Option<(PathBuf, String)>, ()> {
+    let (set, lacks) = match (&section.signature_key, &section.signature_key_id) {
+        (None, None) => return Ok(None),
+        (Some(key), Some(id)) => return Ok(Some((key.clone(), id.clone()))),
+        (Some(_), None) => ("signature_key", "`signature_key_id`"),
+        (None, Some(_)) => ("signature_key_id", "`signature_key`"),
+    };
+    let what = format!("this has a meaning only together with {lacks}");
+    walk.conflict(&format!("{}.{set}", table.name), Severity::Error, what, "add it, or remove this");
+    Err(())
 }
 
 /// What the server is shown: both files or neither, and only where there is a handshake.

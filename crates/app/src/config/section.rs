@@ -93,6 +93,10 @@ settings! {
         /// List of what was taken back before its time: principals, clients and tokens, one JSON object a line.
         /// `portcullis revoke` adds to it, and a change takes effect at once. It does not have to exist.
         Live revocations: PathBuf = FilePath, default r#""~/.local/state/portcullis/revoked.jsonl""#;
+        /// JWK Set with public keys of clients, P-256 or Ed25519, in a file that is read again when it changes. With it, every
+        /// request over HTTP has to be signed with one of them (RFC 9421), its whole body included; see
+        /// `docs/authentication.md`.
+        Live signature_keys: Option<PathBuf> = Maybe(FilePath);
         /// Takes every loopback caller for this principal, whoever it is. For development; needs `mode = "dev"`.
         Restart danger_dev_principal: Option<String> = Maybe(PRINCIPAL);
     }

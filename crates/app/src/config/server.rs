@@ -130,6 +130,11 @@ settings! {
         Live tls_client_certificate: Option<PathBuf> = Maybe(FilePath);
         /// Private key of that certificate, in PEM, in a file that only its owner can read.
         Live tls_client_key: Option<PathBuf> = Maybe(FilePath);
+        /// Private key, P-256 or Ed25519, in PEM, in a file that only its owner can read, with which every request to the server
+        /// is signed (RFC 9421), its whole body included.
+        Live signature_key: Option<PathBuf> = Maybe(FilePath);
+        /// Name under which the server knows that key (`keyid`).
+        Live signature_key_id: Option<String> = Maybe(PRINCIPAL);
         /// Longest wait for the server to start or to be connected to, handshake included. A first `npx` or
         /// `uvx` downloads.
         Live connect_seconds: Duration = Seconds { least: 1, most: 600 }, default "60";
@@ -339,6 +344,8 @@ pub struct Remote {
     pub ca_file: Option<PathBuf>,
     /// Certificate and private key that the server is shown.
     pub certificate: Option<(PathBuf, PathBuf)>,
+    /// The key that signs requests, and its name.
+    pub signature: Option<(PathBuf, String)>,
     /// Whether TLS 1.2 will do.
     pub danger_tls12: bool,
 }

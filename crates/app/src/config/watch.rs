@@ -132,6 +132,7 @@ impl Config {
         files.extend(self.policy.files.iter().cloned());
         files.extend(self.tls.iter().flat_map(|tls| [tls.cert.clone(), tls.key.clone()]));
         files.push(self.revocations.clone());
+        files.extend(self.signature_keys.clone());
         if let Auth::Oauth(oauth) = &self.auth {
             let logins = oauth.issuers.iter().filter_map(|issuer| issuer.login.as_ref());
             files.extend(logins.filter_map(|(_, secret)| secret.as_ref()?.file().cloned()));
@@ -156,6 +157,7 @@ impl Config {
                 }
                 Reach::Url(remote) => {
                     files.extend(remote.ca_file.clone());
+                    files.extend(remote.signature.iter().map(|(key, _)| key.clone()));
                     files.extend(
                         remote.certificate.iter().flat_map(|(chain, key)| [chain.clone(), key.clone()]),
                     );

@@ -12,7 +12,7 @@ use portcullis_gateway::{
     outbound::Timing,
     upstream::{Endpoint, HttpMode, Observer, Program, Server as UpstreamServer, ServerConfig, Transport},
 };
-use portcullis_identity::{Authenticator, Connector, ConsentPages, Credential, CredentialConfig};
+use portcullis_identity::{Authenticator, Connector, ConsentPages, Credential, CredentialConfig, Signatures};
 use portcullis_inspect::{Inspector, InspectorOptions, MessageLimits, Misfits, Undeclared, data::TokenKey};
 use portcullis_policy::{Authoriser, Options};
 
@@ -68,7 +68,9 @@ impl Builder {
         }
         Ok(Snapshot {
             consent: consent(deployment, &self.clock),
-            authenticator: Authenticator::new(&deployment.auth).without(deployment.revoked.clone()),
+            authenticator: Authenticator::new(&deployment.auth)
+                .without(deployment.revoked.clone())
+                .with_signatures(deployment.signature_keys.clone().map(Signatures::new)),
             authoriser: Authoriser::new(deployment.policies.clone(), Options::default())
                 .map_err(|e| e.to_string())?,
             inspector: Inspector::new(options).map_err(|e| e.to_string())?,
@@ -190,9 +192,13 @@ fn fingerprint(configured: &Configured, config: &Config) -> String {
         config.settled.iter().filter(wanted).map(|s| format!("{}={}\n", s.name, s.value)).collect();
     let secrets: Vec<&[u8]> = match &configured.reach {
         Fetched::Command { env, .. } => env.iter().map(|(_, secret)| secret.expose()).collect(),
-        Fetched::Url { headers, credential, .. } => {
+        Fetched::Url { headers, credential, signer, .. } => {
             let secrets = headers.iter().map(|(_, secret)| secret.expose());
-            secrets.chain(credential.iter().map(|it| it.secrets.as_bytes().as_slice())).collect()
+            let signer = signer.iter().map(|(_, key)| key.as_bytes().as_slice());
+            secrets
+                .chain(credential.iter().map(|it| it.secrets.as_bytes().as_slice()))
+                .chain(signer)
+                .collect()
         }
     };
     let admitted = match &configured.reach {
@@ -220,7 +226,7 @@ fn server_config(
             // Not settled: it will not be started.
             None => Program { command: program.into(), args: args.clone(), ..Program::default() },
         }),
-        Fetched::Url { url, headers, credential, ca_file, certificate, danger_tls12, transport } => {
+        Fetched::Url { url, headers, credential, ca_file, certificate, signer, danger_tls12, transport } => {
             Transport::Http(Endpoint {
                 url: url.uri().clone(),
                 headers: headers.clone(),
@@ -229,6 +235,7 @@ fn server_config(
                     .map(|credential| Arc::new(Credential::new(&credential.config, clock.clone()))),
                 ca_file: ca_file.clone(),
                 certificate: certificate.clone(),
+                signer: signer.as_ref().map(|(signer, _)| signer.clone()),
                 danger_tls12: *danger_tls12,
                 mode: match transport {
                     config::Transport::Auto => HttpMode::Auto,

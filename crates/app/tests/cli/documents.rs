@@ -5,6 +5,7 @@ use crate::case::Case;
 /// Every command a person is meant to find.
 const COMMANDS: &[&str] = &[
     "run",
+    "connect",
     "serve",
     "init",
     "check",

@@ -69,6 +69,7 @@ mod receipts;
 mod reload;
 mod replay;
 mod sandbox;
+mod signatures;
 mod stop;
 mod streams;
 mod tasks;

@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use http::{HeaderName, Uri};
 use portcullis_core::{Boundary, Secret, ServerName};
-use portcullis_identity::Credential;
+use portcullis_identity::{Credential, MessageSigner};
 use portcullis_wire::json::Limits;
 
 use super::http::ClientCertificate;
@@ -75,6 +75,8 @@ pub struct Endpoint {
     pub headers: Vec<(HeaderName, Secret)>,
     /// What the server is shown besides, in `Authorization`.
     pub credential: Option<Arc<Credential>>,
+    /// What signs every request to it (RFC 9421).
+    pub signer: Option<Arc<MessageSigner>>,
     /// PEM file of certificate authorities trusted besides the system's.
     pub ca_file: Option<PathBuf>,
     /// What the server is shown in the handshake.

@@ -11,10 +11,10 @@ use portcullis_core::Digest;
 use crate::{Head, Resource, TokenFault};
 use nonce::Nonces;
 use proof::Proof;
-use replay::Replays;
+pub(crate) use replay::Replays;
 
 /// How old a proof may be, and how far in the future, in seconds.
-const WINDOW: u64 = 60;
+pub(crate) const WINDOW: u64 = 60;
 /// The header of proofs.
 const HEADER: &str = "dpop";
 

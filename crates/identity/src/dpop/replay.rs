@@ -1,4 +1,4 @@
-//! Proofs that were used.
+//! Proofs and signatures that were used.
 
 use std::{collections::HashSet, mem};
 
@@ -16,7 +16,7 @@ const PERIOD: u64 = 2 * WINDOW;
 /// A proof is remembered for one to two periods. In memory: another node, or this one after a restart, has not
 /// seen it.
 #[derive(Debug, Default)]
-pub(super) struct Replays(Mutex<Periods>);
+pub(crate) struct Replays(Mutex<Periods>);
 
 #[derive(Debug, Default)]
 struct Periods {
@@ -27,7 +27,7 @@ struct Periods {
 
 impl Replays {
     /// Remembers a proof that was not there before.
-    pub(super) fn first(&self, proof: Digest, now: u64) -> Result<(), ProofFault> {
+    pub(crate) fn first(&self, proof: Digest, now: u64) -> Result<(), ProofFault> {
         let mut periods = self.0.lock();
         let age = now.saturating_sub(periods.since);
         if age >= PERIOD {

@@ -93,6 +93,11 @@ impl KeySet {
         self.digest
     }
 
+    /// Whether a key has this name.
+    pub(crate) fn has(&self, id: &str) -> bool {
+        self.keys.iter().any(|key| key.id.as_deref() == Some(id))
+    }
+
     /// The key a token is to be verified with.
     pub(crate) fn find(&self, id: Option<&str>, algorithm: Algorithm) -> Result<&VerifyingKey, TokenFault> {
         let wrong = || TokenFault::WrongKey(algorithm.name());

@@ -62,7 +62,17 @@ impl SigningKey {
         Some(format!("{signed}.{}", encode(&signature)))
     }
 
-    fn signature(&self, message: &[u8]) -> Option<Vec<u8>> {
+    /// Its algorithm as messages name it (RFC 9421 section 6.2.2), where there is one here.
+    pub(crate) fn message_algorithm(&self) -> Option<&'static str> {
+        match self.material {
+            Material::P256(_) => Some("ecdsa-p256-sha256"),
+            Material::Ed25519(_) => Some("ed25519"),
+            Material::Rsa(_) => None,
+        }
+    }
+
+    /// The signature over some bytes; none when the library fails.
+    pub(crate) fn signature(&self, message: &[u8]) -> Option<Vec<u8>> {
         let random = SystemRandom::new();
         match &self.material {
             Material::P256(key) => key.sign(&random, message).ok().map(|it| it.as_ref().to_vec()),

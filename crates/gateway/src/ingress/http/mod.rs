@@ -16,7 +16,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 use http_body::Body as _;
 use hyper::body::Incoming;
 use portcullis_core::{Channel, Refusal, RefusalKind, wire};
-use portcullis_identity::{Authenticated, CONSENT_PATH, Head, Resource};
+use portcullis_identity::{Authenticated, CONSENT_PATH, Head, Resource, SignedBody};
 
 pub use checks::Sites;
 pub use sse::Body;
@@ -79,6 +79,8 @@ struct Cleared {
     peer: Peer,
     path: Path,
     headers: HeaderMap,
+    /// The body it has to have, where requests have to be signed.
+    signed: Option<SignedBody>,
 }
 
 impl HttpIngress {
@@ -123,13 +125,13 @@ impl HttpIngress {
         if path.is_metadata() {
             return self.metadata(&parts.method, &path);
         }
-        let caller = self.authenticate(&parts, peer, &path).await?;
+        let (caller, signed) = self.authenticate(&parts, peer, &path).await?;
         let _slot = self.current.load().limiter.admit(&caller.principal, self.gateway.clock.now_ms())?;
         let mut headers = parts.headers;
         // The caller's token ends here, and the proof of it (control AZ-07).
         headers.remove(header::AUTHORIZATION);
         headers.remove("dpop");
-        let cleared = Cleared { caller, peer, path, headers };
+        let cleared = Cleared { caller, peer, path, headers, signed };
         // An upgrade is none of ours, whoever asks for it.
         let in_session =
             self.session_id(&cleared).is_some() && !cleared.headers.contains_key(header::UPGRADE);
@@ -147,7 +149,7 @@ impl HttpIngress {
         parts: &http::request::Parts,
         peer: Peer,
         path: &Path,
-    ) -> Result<Authenticated, Refusal> {
+    ) -> Result<(Authenticated, Option<SignedBody>), Refusal> {
         let current = self.current.load_full();
         let head = Head {
             channel: Channel::Http,
@@ -161,7 +163,10 @@ impl HttpIngress {
             resource: Some(path.resource(&current.options.origin)),
             now_ms: self.gateway.clock.now_ms(),
         };
-        self.gateway.snapshot().authenticator.authenticate(&head).await
+        let authenticator = &self.gateway.snapshot().authenticator;
+        let caller = authenticator.authenticate(&head).await?;
+        // After the caller, so that nobody else's signatures are remembered.
+        Ok((caller, authenticator.signed(&head)?))
     }
 
     /// What a client has to know to get a token for an endpoint (RFC 9728): there for everybody, whether there is
@@ -180,7 +185,7 @@ impl HttpIngress {
     async fn message(self: &Arc<Self>, cleared: Cleared, body: Incoming) -> Result<Response<Body>, Refusal> {
         checks::media_types(&cleared.headers)?;
         let session = self.named_session(&cleared)?;
-        let body = self.read(body).await?;
+        let body = self.read(&cleared, body).await?;
         let (caller, path) = (cleared.caller.clone(), cleared.path.clone());
         let inbound = self.inbound(cleared, Channel::Http, session.clone(), body);
         if is_batch(session.as_ref(), &inbound.body) {
@@ -332,7 +337,7 @@ impl HttpIngress {
         checks::content_type(&cleared.headers)?;
         let session = self.gateway.sessions.find(session, &cleared.caller, cleared.path.endpoint.as_ref())?;
         session.touch(self.gateway.clock.now_ms());
-        let body = self.read(body).await?;
+        let body = self.read(&cleared, body).await?;
         let gateway = self.gateway.clone();
         let inbound = self.inbound(cleared, Channel::LegacySse, Some(session.clone()), body);
         let batch = is_batch(Some(&session), &inbound.body);
@@ -355,12 +360,15 @@ impl HttpIngress {
         Ok(empty(StatusCode::ACCEPTED))
     }
 
-    async fn read(&self, body: Incoming) -> Result<Bytes, Refusal> {
+    /// The whole body, which is the one that was signed.
+    async fn read(&self, cleared: &Cleared, body: Incoming) -> Result<Bytes, Refusal> {
         let (limit, time) = {
             let current = self.current.load();
             (current.options.body_bytes, current.options.body_timeout)
         };
-        body::read(body, limit, time).await
+        let body = body::read(body, limit, time).await?;
+        cleared.signed.as_ref().map_or(Ok(()), |signed| signed.check(&body))?;
+        Ok(body)
     }
 
     /// A refusal before the spine: recorded like any other, with as little as is known.

@@ -4,15 +4,15 @@ use std::{error::Error, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, header};
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
-use portcullis_core::{Secret, UpstreamError};
-use portcullis_identity::Credential;
+use portcullis_core::{Clock as _, Secret, SystemClock, UpstreamError};
+use portcullis_identity::{Credential, MessageSigner};
 use portcullis_wire::json::Limits;
 
 use super::tls::{self, Oldest};
@@ -75,6 +75,7 @@ pub(crate) struct HttpClient {
     url: Uri,
     headers: HeaderMap,
     credential: Option<Arc<Credential>>,
+    signer: Option<Arc<MessageSigner>>,
     reading: Limits,
 }
 
@@ -102,7 +103,8 @@ impl HttpClient {
         if credential.is_some() && headers.contains_key(header::AUTHORIZATION) {
             return Err(HttpConfigError::ReservedHeader(header::AUTHORIZATION));
         }
-        Ok(Self { inner, url: endpoint.url.clone(), headers, credential, reading })
+        let signer = endpoint.signer.clone();
+        Ok(Self { inner, url: endpoint.url.clone(), headers, credential, signer, reading })
     }
 
     /// What the server is shown besides the configured headers.
@@ -159,12 +161,29 @@ impl HttpClient {
         if let Some(value) = authorization {
             request.headers_mut().insert(header::AUTHORIZATION, value);
         }
+        if let Some(signer) = &self.signer {
+            request = signed(signer, request).await?;
+        }
         self.inner.request(request).await.map_err(|error| {
             let connecting = error.is_connect();
             let reason = root_cause(&error);
             if connecting { UpstreamError::Unreachable(reason) } else { UpstreamError::Broken(reason) }
         })
     }
+}
+
+/// The request with the signature of what it is by now (RFC 9421).
+async fn signed(
+    signer: &MessageSigner,
+    request: Request<Full<Bytes>>,
+) -> Result<Request<Full<Bytes>>, UpstreamError> {
+    let (mut parts, mut body) = request.into_parts();
+    // All of it is there, in one piece: nothing is waited for.
+    let whole = body.frame().await.and_then(Result::ok).and_then(|frame| frame.into_data().ok());
+    let (body, now) = (whole.unwrap_or_default(), SystemClock.now_ms() / 1000);
+    let signed = signer.sign(&parts.method, &parts.uri, &mut parts.headers, &body, now);
+    signed.map_err(|what| UpstreamError::Unreachable(format!("the request cannot be signed: {what}")))?;
+    Ok(Request::from_parts(parts, Full::new(body)))
 }
 
 /// Whether the URL wants TLS.

@@ -70,6 +70,7 @@ impl Bench {
             credential,
             ca_file: None,
             certificate: None,
+            signer: None,
             danger_tls12: false,
             mode,
         };

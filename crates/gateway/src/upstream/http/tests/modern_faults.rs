@@ -180,6 +180,7 @@ async fn nobody_there_is_unreachable() {
         credential: None,
         ca_file: None,
         certificate: None,
+        signer: None,
         danger_tls12: false,
         mode: HttpMode::Auto,
     };

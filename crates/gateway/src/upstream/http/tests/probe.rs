@@ -145,6 +145,7 @@ async fn unusable_configurations_are_named() {
             credential: None,
             ca_file: ca_file.map(Into::into),
             certificate: None,
+            signer: None,
             danger_tls12: false,
             mode: HttpMode::Auto,
         };

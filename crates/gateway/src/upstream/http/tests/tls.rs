@@ -89,6 +89,7 @@ async fn connect_as(
         credential: None,
         ca_file: ca.map(|_| path.clone()),
         certificate,
+        signer: None,
         danger_tls12: false,
         mode: HttpMode::Auto,
     };
