@@ -46,8 +46,8 @@ pub use head::Head;
 pub use jose::{Algorithm, KeySet, KeySetFault, MAX_KEY_SET, SigningKey, TokenFault};
 pub use oauth::{Introspection, Issuer, KeySource, OauthConfig, authorization_details, is_scope};
 pub use outward::{
-    ClientAuthentication, Credential, CredentialConfig, CredentialFault, IssuedConfig, OauthClient, Shown,
-    StoredConfig,
+    ClientAuthentication, Credential, CredentialConfig, CredentialFault, IdJagConfig, IssuedConfig,
+    OauthClient, Shown, StoredConfig,
 };
 pub use resource::{METADATA_PATH, Resource};
 pub use revocation::{RevocationFault, Revocations, Revoked};

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use portcullis_core::{Digest, Secret, ServerName};
 use portcullis_identity::{
-    ClientAuthentication, ConnectConfig, CredentialConfig, HttpFetch, IssuedConfig, OauthClient, Remedy,
-    StoredConfig, authorization_details,
+    ClientAuthentication, ConnectConfig, CredentialConfig, HttpFetch, IdJagConfig, IssuedConfig, OauthClient,
+    Remedy, StoredConfig, authorization_details,
 };
 
 use crate::config::{
@@ -79,6 +79,11 @@ impl Needs<'_> {
                 let danger_beyond_caller_scopes = *danger_beyond_caller_scopes;
                 Some(CredentialConfig::Exchange { issued, actor: *actor, danger_beyond_caller_scopes })
             }
+            Way::IdJag { provider: (issuer, client_id, proof), issued } => {
+                let provider = self.provider(issuer, client_id, proof);
+                let issued = self.issued(issued, remote, fetch.ok()?);
+                Some(CredentialConfig::IdJag(IdJagConfig { provider: provider?, issued: issued? }))
+            }
             Way::AuthorizationCode(consented) => {
                 let connect = self.consented(consented, server, remote, fetch.ok()?)?;
                 Some(CredentialConfig::AuthorizationCode(connect))
@@ -120,6 +125,17 @@ impl Needs<'_> {
             },
             store: Arc::new(ConnectionFiles::of(self.config)),
         })
+    }
+
+    /// The gateway at the identity provider.
+    fn provider(&mut self, issuer: &str, client_id: &str, proof: &ClientProof) -> Option<OauthClient> {
+        let fetch = HttpFetch::new(self.credential.ca_file.as_deref());
+        let (config, report, secrets) = (self.config, &mut *self.report, &mut self.secrets);
+        let mut needs = Proof { config, report, table: &self.table, secrets };
+        let authentication = needs.fetch(proof, "provider_client_key", "provider_client_secret")?;
+        // What is wrong with the file of authorities was told already.
+        let fetch = Arc::new(fetch.ok()?);
+        Some(OauthClient { fetch, issuer: issuer.into(), client_id: client_id.into(), authentication })
     }
 
     fn issued(&mut self, issued: &Issued, remote: &Remote, fetch: HttpFetch) -> Option<IssuedConfig> {

@@ -26,6 +26,8 @@ pub(crate) enum Mode {
     ClientCredentials,
     /// A token for each caller.
     Exchange,
+    /// A token for each caller, whose identity provider vouches for them.
+    IdJag,
     /// A token that each caller agreed to.
     AuthorizationCode,
 }
@@ -39,6 +41,7 @@ settings! {
             ("vault", Mode::Vault, "a secret from a store with Vault's HTTP API"),
             ("client-credentials", Mode::ClientCredentials, "a token for the gateway itself, RFC 6749"),
             ("exchange", Mode::Exchange, "a token for each caller, made from its own by token exchange, RFC 8693"),
+            ("id-jag", Mode::IdJag, "a token for each caller, whose identity provider vouches for them at the server's authorization server (ID-JAG)"),
             ("authorization-code", Mode::AuthorizationCode, "a token that each caller agreed to in a browser, RFC 6749 with PKCE"),
         ] };
         /// Address of the store.
@@ -69,6 +72,15 @@ settings! {
         Live client_key: Option<PathBuf> = Maybe(FilePath);
         /// Name of that key at the authorization server (`kid`).
         Live client_key_id: Option<String> = Maybe(PRINCIPAL);
+        /// Issuer identifier of the identity provider that vouches for callers with `id-jag`: an `[issuer.NAME]`, whose tokens they
+        /// bring.
+        Live provider: Option<String> = Maybe(ISSUER_URL);
+        /// Client id of the gateway at the identity provider.
+        Live provider_client_id: Option<String> = Maybe(PRINCIPAL);
+        /// Secret of that client.
+        Live provider_client_secret: Option<Parameter> = Maybe(Hidden);
+        /// Private key of that client, in PEM, in a file that only its owner can read.
+        Live provider_client_key: Option<PathBuf> = Maybe(FilePath);
         /// Scopes that are asked for. With `exchange` they are needed, and only those are asked for that the caller's own
         /// token has. With `authorization-code` they are all that is ever asked for; without them the server says what it needs.
         Live scopes: Vec<String> = List(SCOPE);
@@ -157,6 +169,13 @@ pub enum Way {
         /// Asks for what the caller's token does not grant.
         danger_beyond_caller_scopes: bool,
     },
+    /// A token for each caller, whose identity provider vouches for them.
+    IdJag {
+        /// The identity provider, the gateway there, and what proves it.
+        provider: (String, String, ClientProof),
+        /// From whom.
+        issued: Issued,
+    },
     /// A token that each caller agreed to.
     AuthorizationCode(Consented),
 }
@@ -243,7 +262,7 @@ impl ClientProof {
 impl Credential {
     /// Whether it is made from the caller's token.
     pub fn is_of_callers_token(&self) -> bool {
-        matches!(self.way, Way::Exchange { .. })
+        matches!(self.way, Way::Exchange { .. } | Way::IdJag { .. })
     }
 
     /// Whether callers agree to it.
@@ -253,14 +272,19 @@ impl Credential {
 
     /// The files it depends on.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let mut secrets = Vec::new();
         let secret = match &self.way {
             Way::Vault(vault) => vault.token.file(),
             Way::ClientCredentials(issued) | Way::Exchange { issued, .. } => issued.proof.file(),
+            Way::IdJag { provider: (_, _, proof), issued } => {
+                secrets.extend(proof.file());
+                issued.proof.file()
+            }
             Way::AuthorizationCode(consented) => {
                 consented.client.as_ref().and_then(|(_, proof)| proof.as_ref()).and_then(ClientProof::file)
             }
         };
-        self.ca_file.iter().chain(secret).cloned().collect()
+        self.ca_file.iter().chain(secret).chain(secrets).cloned().collect()
     }
 }
 
@@ -292,12 +316,19 @@ fn read_one(walk: &mut Walk<'_>, entry: &Entry) -> Option<Credential> {
             }
             Way::Exchange { issued, actor, danger_beyond_caller_scopes: danger }
         }
+        Mode::IdJag => {
+            let provider = provider(walk, &table, &section);
+            let issued = issued(walk, &table, section);
+            Way::IdJag { provider: provider?, issued: issued? }
+        }
         Mode::AuthorizationCode => Way::AuthorizationCode(consented(walk, &table, section)?),
     };
     Some(Credential { name: name.ok().filter(|_| alone)?, ca_file, way })
 }
 
-const CLIENT: &[Mode] = &[Mode::ClientCredentials, Mode::Exchange, Mode::AuthorizationCode];
+const CLIENT: &[Mode] = &[Mode::ClientCredentials, Mode::Exchange, Mode::IdJag, Mode::AuthorizationCode];
+const ISSUED: &[Mode] = &[Mode::ClientCredentials, Mode::Exchange, Mode::IdJag];
+const OF_CALLER: &[Mode] = &[Mode::Exchange, Mode::IdJag];
 
 /// Settings that have a meaning in some modes only.
 const ONLY: &[(&str, &[Mode])] = &[
@@ -313,15 +344,19 @@ const ONLY: &[(&str, &[Mode])] = &[
     ("client_key", CLIENT),
     ("client_key_id", CLIENT),
     ("scopes", CLIENT),
-    ("authorization_details", &[Mode::ClientCredentials, Mode::Exchange]),
-    ("authorization_details_of_caller", &[Mode::Exchange]),
+    ("authorization_details", ISSUED),
+    ("authorization_details_of_caller", OF_CALLER),
+    ("provider", &[Mode::IdJag]),
+    ("provider_client_id", &[Mode::IdJag]),
+    ("provider_client_secret", &[Mode::IdJag]),
+    ("provider_client_key", &[Mode::IdJag]),
     ("client_document", &[Mode::AuthorizationCode]),
     ("dynamic_registration", &[Mode::AuthorizationCode]),
     ("callback_port", &[Mode::AuthorizationCode]),
-    ("audience", &[Mode::ClientCredentials, Mode::Exchange]),
-    ("max_lifetime_seconds", &[Mode::ClientCredentials, Mode::Exchange]),
+    ("audience", ISSUED),
+    ("max_lifetime_seconds", ISSUED),
     ("actor_token", &[Mode::Exchange]),
-    ("max_delegation", &[Mode::Exchange]),
+    ("max_delegation", OF_CALLER),
     ("danger_beyond_caller_scopes", &[Mode::Exchange]),
 ];
 
@@ -389,6 +424,32 @@ fn issued(walk: &mut Walk<'_>, table: &Table<'_>, section: CredentialSection) ->
         max_lifetime: section.max_lifetime_seconds,
         max_delegation: section.max_delegation,
     })
+}
+
+/// Who vouches for callers.
+fn provider(
+    walk: &mut Walk<'_>,
+    table: &Table<'_>,
+    section: &CredentialSection,
+) -> Option<(String, String, ClientProof)> {
+    let provider =
+        need(walk, table, "provider", section.provider.clone(), "provider = \"https://login.example.com\"");
+    let id = section.provider_client_id.clone();
+    let id = need(walk, table, "provider_client_id", id, "provider_client_id = \"portcullis\"");
+    let proof = match (&section.provider_client_secret, &section.provider_client_key) {
+        (Some(secret), None) => Some(ClientProof::Secret(secret.clone())),
+        (None, Some(file)) => Some(ClientProof::Key { file: file.clone(), id: None }),
+        (None, None) => {
+            need(walk, table, "provider_client_key", None, "provider_client_key = \"client.pem\"")
+        }
+        (Some(_), Some(_)) => {
+            let field = format!("{}.provider_client_secret", table.name);
+            let what = "there is a `provider_client_key` too, and only one of them is used";
+            walk.conflict(&field, Severity::Error, what, "keep one of the two");
+            None
+        }
+    };
+    Some((provider?, id?, proof?))
 }
 
 /// The one proof that is given, if one is.

@@ -11,6 +11,9 @@ pub enum CredentialFault {
     /// The caller brought no access token.
     #[error("the caller has no access token that could be exchanged")]
     NoSubject,
+    /// The caller's token is of somebody who is not to see it.
+    #[error("the caller's token is not of the identity provider that vouches for callers")]
+    OtherProvider,
     /// The caller's token grants none of the scopes that may be asked for.
     #[error("the caller's token grants none of the scopes that may be asked for: `{0}`")]
     Scopes(Arc<str>),

@@ -3,7 +3,9 @@
 use portcullis_core::{Secret, SubjectToken};
 use zeroize::Zeroizing;
 
-const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+pub(super) const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+/// RFC 7523 section 2.1.
+const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 /// RFC 8693 section 3.
 pub(super) const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 
@@ -13,6 +15,8 @@ pub(super) struct Grant<'a> {
     /// JSON objects (RFC 9396).
     pub(super) details: Vec<&'a str>,
     pub(super) delegation: Option<Delegation<'a>>,
+    /// What an identity provider says about the caller.
+    pub(super) assertion: Option<&'a Secret>,
     /// Whether the token is for the server, and not for the authorization server itself.
     pub(super) is_for_server: bool,
 }
@@ -27,26 +31,42 @@ impl<'a> Grant<'a> {
     /// A token for the gateway itself.
     pub(super) fn own(scopes: &'a [std::sync::Arc<str>], details: Vec<&'a str>) -> Self {
         let scopes = scopes.iter().map(|scope| &**scope).collect();
-        Self { scopes, details, delegation: None, is_for_server: true }
+        Self { scopes, details, delegation: None, assertion: None, is_for_server: true }
+    }
+
+    /// A token for a caller for whom this speaks.
+    pub(super) fn assertion(assertion: &'a Secret, scopes: &[&'a str], details: &[&'a str]) -> Self {
+        let (scopes, details) = (scopes.to_vec(), details.to_vec());
+        Self { scopes, details, delegation: None, assertion: Some(assertion), is_for_server: true }
     }
 
     /// The token that stands for the gateway beside another's.
     pub(super) fn actor() -> Self {
-        Self { scopes: Vec::new(), details: Vec::new(), delegation: None, is_for_server: false }
+        Self {
+            scopes: Vec::new(),
+            details: Vec::new(),
+            delegation: None,
+            assertion: None,
+            is_for_server: false,
+        }
     }
 
     /// A token for a caller.
     pub(super) fn exchange(delegation: Delegation<'a>, scopes: &[&'a str], details: &[&'a str]) -> Self {
         let (scopes, details) = (scopes.to_vec(), details.to_vec());
-        Self { scopes, details, delegation: Some(delegation), is_for_server: true }
+        Self { scopes, details, delegation: Some(delegation), assertion: None, is_for_server: true }
     }
 
     /// The form, without the client's authentication.
     pub(super) fn form(&self, resource: &str, audience: Option<&str>) -> Form {
         let mut form = Form::default();
-        match &self.delegation {
-            None => form.text("grant_type", "client_credentials"),
-            Some(delegation) => {
+        match (&self.delegation, self.assertion) {
+            (None, Some(assertion)) => {
+                form.text("grant_type", JWT_BEARER);
+                form.add("assertion", assertion.expose());
+            }
+            (None, None) => form.text("grant_type", "client_credentials"),
+            (Some(delegation), _) => {
                 form.text("grant_type", EXCHANGE);
                 form.text("requested_token_type", ACCESS_TOKEN);
                 form.add("subject_token", delegation.subject.secret().expose());

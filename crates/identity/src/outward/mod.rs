@@ -6,6 +6,7 @@
 //! | stored | the gateway | a secret in a store that speaks Vault's HTTP API |
 //! | client credentials | the gateway | a token that the gateway is given (RFC 6749 section 4.4) |
 //! | exchange | the caller, through the gateway | the caller's token and the gateway's, exchanged (RFC 8693) |
+//! | ID-JAG | the caller, through the gateway | what the caller's identity provider says about them (`id_jag`) |
 //! | authorization code | the caller, through the gateway | what the caller agreed to in a browser (`connect`) |
 //!
 //! Tokens are kept in memory until shortly before they expire, one for each caller's token where they are made from
@@ -18,6 +19,7 @@ mod endpoint;
 mod fault;
 mod grant;
 mod held;
+mod id_jag;
 mod response;
 mod server;
 mod stored;
@@ -31,6 +33,7 @@ pub use client::ClientAuthentication;
 pub(crate) use endpoint::Endpoint;
 pub use endpoint::OauthClient;
 pub use fault::CredentialFault;
+pub use id_jag::IdJagConfig;
 pub use server::IssuedConfig;
 pub use stored::StoredConfig;
 
@@ -38,6 +41,7 @@ use crate::connect::{ConnectConfig, Connector, Wanted as Demanded};
 pub(crate) use grant::Form;
 use grant::{Delegation, Grant};
 use held::{Held, HeldTokens};
+use id_jag::IdJag;
 pub(crate) use response::{is_token, refusal};
 use server::TokenEndpoint;
 
@@ -57,6 +61,8 @@ pub enum CredentialConfig {
         /// Asks for scopes that the caller's token does not have.
         danger_beyond_caller_scopes: bool,
     },
+    /// A token for each caller, whose identity provider vouches for them.
+    IdJag(IdJagConfig),
     /// A token that each caller agreed to.
     AuthorizationCode(ConnectConfig),
 }
@@ -72,6 +78,7 @@ enum Source {
     Stored(StoredConfig),
     ClientCredentials(TokenEndpoint),
     Exchange { server: TokenEndpoint, actor: bool, beyond: bool },
+    IdJag(Box<IdJag>),
     Person(Arc<Connector>),
 }
 
@@ -97,6 +104,7 @@ impl Credential {
                 actor: *actor,
                 beyond: *danger_beyond_caller_scopes,
             },
+            CredentialConfig::IdJag(config) => Source::IdJag(Box::new(IdJag::new(config))),
             CredentialConfig::AuthorizationCode(connect) => {
                 Source::Person(Arc::new(Connector::new(connect, clock.clone())))
             }
@@ -106,7 +114,7 @@ impl Credential {
 
     /// Whether it depends on who calls.
     pub fn is_per_caller(&self) -> bool {
-        matches!(self.source, Source::Exchange { .. } | Source::Person(_))
+        matches!(self.source, Source::Exchange { .. } | Source::IdJag(_) | Source::Person(_))
     }
 
     /// What the server is shown when it is called on this behalf.
@@ -153,7 +161,12 @@ impl Credential {
     }
 
     fn wanted<'a>(&'a self, on_behalf: &'a OnBehalf) -> Result<Wanted<'a>, CredentialFault> {
-        let Source::Exchange { server, beyond, .. } = &self.source else { return Ok(Wanted::Own) };
+        let (server, beyond) = match &self.source {
+            Source::Exchange { server, beyond, .. } => (server, beyond),
+            // Whether there are scopes, and which, is the identity provider's to say.
+            Source::IdJag(id_jag) => (id_jag.server(), &false),
+            _ => return Ok(Wanted::Own),
+        };
         // What the gateway does of its own accord it does in its own name.
         if on_behalf.principal.kind == PrincipalKind::Gateway {
             return Ok(Wanted::Own);
@@ -162,9 +175,13 @@ impl Credential {
         let (Some(grant), Some(subject)) = (grant, grant.and_then(|grant| grant.token.as_ref())) else {
             return Err(CredentialFault::NoSubject);
         };
+        // A token is shown to nobody but its issuer.
+        if matches!(&self.source, Source::IdJag(id_jag) if *grant.issuer != **id_jag.provider()) {
+            return Err(CredentialFault::OtherProvider);
+        }
         let granted = |scope: &&Arc<str>| *beyond || grant.scopes.contains(scope);
         let scopes: Vec<&str> = server.scopes().iter().filter(granted).map(|scope| &**scope).collect();
-        if scopes.is_empty() {
+        if scopes.is_empty() && !server.scopes().is_empty() {
             return Err(CredentialFault::Scopes(server.scopes().join(" ").into()));
         }
         let details = server.details_for(&grant.details)?;
@@ -190,9 +207,13 @@ impl Credential {
                 }
                 token
             }
-            (Source::ClientCredentials(_), Wanted::Caller { .. }) | (Source::Person(_), _) => {
-                Err(CredentialFault::NoSubject)
+            (Source::IdJag(id_jag), Wanted::Caller { subject, scopes, details }) => {
+                id_jag.token(subject, scopes, details, now_ms).await
             }
+            // Nobody vouches for the gateway itself.
+            (Source::IdJag(_), Wanted::Own)
+            | (Source::ClientCredentials(_), Wanted::Caller { .. })
+            | (Source::Person(_), _) => Err(CredentialFault::NoSubject),
         }
     }
 
@@ -243,6 +264,7 @@ impl fmt::Debug for Credential {
             Source::Stored(_) => "Credential(stored)",
             Source::ClientCredentials(_) => "Credential(client credentials)",
             Source::Exchange { .. } => "Credential(exchange)",
+            Source::IdJag(_) => "Credential(ID-JAG)",
             Source::Person(_) => "Credential(authorization code)",
         })
     }

@@ -75,6 +75,9 @@ pub(super) fn token(body: Bytes, asked: &Asked<'_>, now_ms: u64) -> Result<Held,
         }
     }
     detailed::check(root.get("authorization_details"), &asked.grant.details)?;
+    if asked.grant.assertion.is_some_and(|known| known.expose() == token.as_bytes()) {
+        return Err(unfit("it is the assertion that was sent, not a token"));
+    }
     check_scopes(text("scope").as_deref(), &asked.grant.scopes)?;
     let seconds = root.get("expires_in").and_then(|value| value.as_f64());
     let seconds = seconds.filter(|it| *it >= 1.0).ok_or(unfit("it has no `expires_in`"))? as u64;
