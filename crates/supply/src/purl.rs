@@ -53,7 +53,7 @@ fn kind(ecosystem: Ecosystem) -> &'static str {
     match ecosystem {
         Ecosystem::Npm => "npm",
         Ecosystem::PyPi => "pypi",
-        Ecosystem::File => "generic",
+        Ecosystem::File | Ecosystem::Mcpb => "generic",
     }
 }
 

@@ -52,6 +52,7 @@ fn resolved(parts: &[(&str, &str)]) -> Resolved {
         start: Start { interpreter: Some("node"), entry: "main.js".into() },
         parts,
         claims: Claims::default(),
+        signer: None,
         findings: Vec::new(),
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use portcullis_core::ServerName;
-use portcullis_supply::admit::{Admitted, Ecosystem, Package, Seat, Tree, is_day};
+use portcullis_supply::admit::{Admitted, Package, Seat, Tree, is_day};
 use serde::Serialize;
 
 use super::{
@@ -21,7 +21,8 @@ use crate::{
 /// approve. Where a version of that name is approved, it goes on until the new one is approved too.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// `npm:NAME[@VERSION]`, `pypi:NAME[==VERSION]` or `file:PATH` (a packed npm package, a wheel, or a program).
+    /// `npm:NAME[@VERSION]`, `pypi:NAME[==VERSION]`, `file:PATH` (a packed npm package, a wheel, or a program) or `mcpb:PATH` (an
+    /// MCPB bundle).
     package: Package,
     /// What it is called in configurations; made from the package's name when absent.
     #[arg(long)]
@@ -71,7 +72,7 @@ pub(crate) fn run(args: &Args, printer: &Printer) -> Outcome {
 fn name_of(package: &Package) -> Result<ServerName, Failure> {
     let path = Path::new(&package.name);
     let last = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    let text = if package.ecosystem == Ecosystem::File { last } else { package.name.clone() };
+    let text = if package.ecosystem.is_local() { last } else { package.name.clone() };
     let short = text.rsplit('/').next().unwrap_or_default();
     clients::server_name(short).map_err(|_| {
         Failure::new(Exit::Usage, format!("no server name can be made of `{short}`"))

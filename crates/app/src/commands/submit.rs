@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use portcullis_core::ServerName;
+use portcullis_core::{Clock as _, ServerName, SystemClock};
 use portcullis_supply::{
     admit::{
         Admitted, Difference, Ecosystem, Finding, FindingKind, Internal, Likeness, Lock, LockFault, Package,
@@ -14,9 +14,11 @@ use portcullis_supply::{
     verify::{Report, verify},
 };
 
+use rustls_pki_types::{CertificateDer, pem::PemObject as _};
+
 use super::{
     bills::Given,
-    verify::{Expected, Trust, gather},
+    verify::{Expected, Trust, bounded, gather},
 };
 use crate::{
     exit::{Exit, Failure},
@@ -47,6 +49,10 @@ pub(crate) struct Options {
     expected: Expected,
     #[command(flatten)]
     trust: Trust,
+    /// Certificate, in PEM, of whoever signs MCPB bundles; a bundle that none of those who are named signed is refused. Repeat
+    /// it for more.
+    #[arg(long, value_name = "FILE")]
+    mcpb_signer: Vec<PathBuf>,
     /// Refuses what nothing vouches for.
     #[arg(long)]
     require_provenance: bool,
@@ -60,6 +66,26 @@ pub(crate) struct Options {
     #[arg(long)]
     pub(crate) json: bool,
 }
+
+impl Options {
+    /// Certificates of those who may sign bundles.
+    fn signers(&self) -> Result<Vec<Vec<u8>>, Failure> {
+        let mut all = Vec::new();
+        for file in &self.mcpb_signer {
+            let unusable = |what: &dyn std::fmt::Display| {
+                Failure::new(Exit::Usage, format!("`{}` is no certificate in PEM: {what}", file.display()))
+                    .remedy("name the certificate of whoever signs the bundle")
+            };
+            let bytes = bounded(file, MAX_CERTIFICATE)?;
+            let certificate = CertificateDer::from_pem_slice(&bytes).map_err(|fault| unusable(&fault))?;
+            all.push(certificate.as_ref().to_vec());
+        }
+        Ok(all)
+    }
+}
+
+/// More than a certificate has, in bytes.
+const MAX_CERTIFICATE: usize = 64 << 10;
 
 /// What is submitted, and in whose name.
 pub(crate) struct Wish<'w> {
@@ -100,12 +126,15 @@ pub(crate) fn fetch<'s>(
     let required = options.requirements.settle(printer)?;
     let findings = similar(wish, lock, &required.internal)?;
     let quarantine = store.quarantine().map_err(failed)?;
+    let signers = options.signers()?;
     let wanted = Wanted {
         package: wish.package,
         registry: options.registry_url.as_deref(),
         python: &options.python,
         npm: &options.npm,
         internal: &required.internal,
+        signers: &signers,
+        now_s: SystemClock.now_ms() / 1_000,
         quarantine: quarantine.path(),
     };
     let resolved = resolve(&wanted, &mut |step| printer.status(step)).map_err(unresolved)?;
@@ -135,7 +164,7 @@ impl Fetched<'_> {
 
 /// Names close to that of a server that is known, or that many people use.
 fn similar(wish: &Wish<'_>, lock: &Lock, internal: &Internal) -> Result<Vec<Finding>, Failure> {
-    if wish.package.ecosystem == Ecosystem::File {
+    if wish.package.ecosystem.is_local() {
         return Ok(Vec::new());
     }
     let name = wish.package.name.as_str();
@@ -197,16 +226,17 @@ fn known_against(
     known: &Comparison,
     printer: &Printer,
 ) -> Result<Vec<Finding>, Failure> {
-    if package.ecosystem == Ecosystem::File {
-        return Ok(Vec::new());
-    }
     let part = |part: &resolve::Part| Part {
-        ecosystem: package.ecosystem,
+        ecosystem: package.ecosystem.of_part(part.bundled),
         name: part.name.clone(),
         version: part.version.clone(),
         own: part.name == package.name && part.version == resolved.version,
     };
-    let parts: Vec<Part> = resolved.parts.iter().map(part).collect();
+    let parts: Vec<Part> =
+        resolved.parts.iter().map(part).filter(|part| !part.ecosystem.is_local()).collect();
+    if parts.is_empty() {
+        return Ok(Vec::new());
+    }
     let Some(compared) = known.read(&parts)? else {
         let what = "it was compared with no advisories: none are set";
         return Ok(vec![Finding::new(FindingKind::NotCompared, what)]);
@@ -241,6 +271,9 @@ fn provenance(
     resolved: &Resolved,
     findings: &mut Vec<Finding>,
 ) -> Result<Option<Provenance>, Failure> {
+    if let (Some(subject), true) = (&resolved.signer, options.bundle.is_empty()) {
+        return Ok(Some(Provenance { signer: format!("certificate {subject}"), ..Provenance::default() }));
+    }
     if options.bundle.is_empty() {
         if options.require_provenance {
             return Err(Failure::new(Exit::Findings, "provenance-missing: nothing vouches for it")

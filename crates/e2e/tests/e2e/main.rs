@@ -47,6 +47,7 @@ mod bad_http;
 mod bad_server;
 mod bad_stdio;
 mod behaviour;
+mod bundles;
 mod canaries;
 mod clients;
 mod consent;

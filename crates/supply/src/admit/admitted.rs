@@ -230,7 +230,8 @@ impl Admitted {
         };
         let exact = Package { version: Some(resolved.version.clone()), ..package.clone() };
         let file = package.path().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
-        let package = file.map_or_else(|| exact.to_string(), |name| format!("file:{name}"));
+        let kind = package.ecosystem.as_str();
+        let package = file.map_or_else(|| exact.to_string(), |name| format!("{kind}:{name}"));
         Some(Self {
             name,
             package,

@@ -32,6 +32,8 @@ pub enum FindingKind {
     RolledBack,
     /// It does not say under which licence it is, or not so that it can be compared.
     UnknownLicence,
+    /// A bundle wants to be started with arguments and variables.
+    BundleAsks,
     /// The bill of materials that its publisher gave with it says something else than what is there.
     SbomDiffers,
     /// It was accepted although something spoke against it.
@@ -54,6 +56,7 @@ impl FindingKind {
             Self::Downgrade => "downgrade",
             Self::RolledBack => "rolled-back",
             Self::UnknownLicence => "unknown-licence",
+            Self::BundleAsks => "bundle-asks",
             Self::SbomDiffers => "sbom-differs",
             Self::Danger => "danger",
         }

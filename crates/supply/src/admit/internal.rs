@@ -71,7 +71,7 @@ impl FromStr for InternalName {
 impl InternalName {
     fn covers(&self, ecosystem: Ecosystem, name: &str) -> bool {
         // The name of a file is where it is.
-        if ecosystem == Ecosystem::File || self.ecosystem.is_some_and(|own| own != ecosystem) {
+        if ecosystem.is_local() || self.ecosystem.is_some_and(|own| own != ecosystem) {
             return false;
         }
         // What ends in a separator covers what follows it, however the index spells that.
@@ -109,7 +109,7 @@ impl Internal {
         match ecosystem {
             Ecosystem::Npm => self.npm.as_deref(),
             Ecosystem::PyPi => self.pypi.as_deref(),
-            Ecosystem::File => None,
+            Ecosystem::File | Ecosystem::Mcpb => None,
         }
     }
 
@@ -170,7 +170,7 @@ fn base(ecosystem: Ecosystem, registry: &str) -> String {
     let plain = registry.trim_end_matches('/');
     let plain = match ecosystem {
         Ecosystem::PyPi => plain.strip_suffix("/simple").unwrap_or(plain),
-        Ecosystem::Npm | Ecosystem::File => plain,
+        Ecosystem::Npm | Ecosystem::File | Ecosystem::Mcpb => plain,
     };
     format!("{plain}/")
 }

@@ -166,7 +166,8 @@ impl Lock {
         if let Some(package) = self.retired(server.tree) {
             return Err(LockFault::Retired(server.tree, package.to_owned()));
         }
-        let same = |it: &&Admitted| it.package == server.package && !server.package.starts_with("file:");
+        // The version of a file is its digest, and that of a bundle stands in it.
+        let same = |it: &&Admitted| it.package == server.package && it.version == server.version;
         if let Some(before) = self.all().filter(same).find(|it| it.artifact != server.artifact) {
             let (package, before, now) = (server.package, before.artifact, server.artifact);
             return Err(LockFault::Republished { package, before, now });

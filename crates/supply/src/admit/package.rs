@@ -11,6 +11,8 @@ pub enum Ecosystem {
     PyPi,
     /// A file that is there: a package of either, or a program.
     File,
+    /// An MCPB bundle that is there.
+    Mcpb,
 }
 
 impl Ecosystem {
@@ -20,11 +22,25 @@ impl Ecosystem {
             Self::Npm => "npm",
             Self::PyPi => "pypi",
             Self::File => "file",
+            Self::Mcpb => "mcpb",
+        }
+    }
+
+    /// Whether it is a file that is there, and in no registry.
+    pub const fn is_local(self) -> bool {
+        matches!(self, Self::File | Self::Mcpb)
+    }
+
+    /// Where a part of a server is from: the modules in a bundle are packages of npm.
+    pub const fn of_part(self, bundled: bool) -> Self {
+        match (self, bundled) {
+            (Self::Mcpb, true) => Self::Npm,
+            (own, _) => own,
         }
     }
 }
 
-/// `npm:NAME[@VERSION]`, `pypi:NAME[==VERSION]` or `file:PATH`.
+/// `npm:NAME[@VERSION]`, `pypi:NAME[==VERSION]`, `file:PATH` or `mcpb:PATH`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Package {
     /// Where it is from.
@@ -39,7 +55,7 @@ pub struct Package {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PackageFault {
     /// It begins differently.
-    #[error("a package is written `npm:NAME[@VERSION]`, `pypi:NAME[==VERSION]` or `file:PATH`")]
+    #[error("a package is written `npm:NAME[@VERSION]`, `pypi:NAME[==VERSION]`, `file:PATH` or `mcpb:PATH`")]
     Form,
     /// No registry of that kind holds such a name.
     #[error("`{0}` is no name of a package: letters, digits, `-`, `_` and `.` of ASCII only{odd}", odd = foreign(.0))]
@@ -73,13 +89,14 @@ impl FromStr for Package {
                     rest.split_once("==").map_or((rest, None), |(name, version)| (name, Some(version)));
                 (Ecosystem::PyPi, normal(name), version)
             }
-            "file" if !rest.is_empty() && !rest.contains('\0') => (Ecosystem::File, rest.to_owned(), None),
+            "file" if is_path(rest) => (Ecosystem::File, rest.to_owned(), None),
+            "mcpb" if is_path(rest) => (Ecosystem::Mcpb, rest.to_owned(), None),
             _ => return Err(PackageFault::Form),
         };
         let named = match ecosystem {
             Ecosystem::Npm => is_npm_name(&name),
             Ecosystem::PyPi => is_pypi_name(&name),
-            Ecosystem::File => true,
+            Ecosystem::File | Ecosystem::Mcpb => true,
         };
         if !named {
             return Err(PackageFault::Name(name.chars().take(80).collect()));
@@ -94,7 +111,7 @@ impl FromStr for Package {
 impl Package {
     /// The path, when it is a file.
     pub fn path(&self) -> Option<PathBuf> {
-        (self.ecosystem == Ecosystem::File).then(|| PathBuf::from(&self.name))
+        self.ecosystem.is_local().then(|| PathBuf::from(&self.name))
     }
 
     /// The name that npm's attestations give to this version.
@@ -143,6 +160,10 @@ fn is_pypi_name(name: &str) -> bool {
         && !name.ends_with('-')
 }
 
+fn is_path(text: &str) -> bool {
+    !text.is_empty() && !text.contains('\0')
+}
+
 fn is_npm_name(name: &str) -> bool {
     let plain = |it: u8| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'_' | b'.' | b'~');
     let part = |part: &str| !part.is_empty() && !part.starts_with(['-', '.', '_']) && part.bytes().all(plain);
@@ -172,6 +193,8 @@ mod tests {
             ("pypi:MCP_server.time", Some("pypi:mcp-server-time")),
             ("pypi:a==1!2.0+local", Some("pypi:a==1!2.0+local")),
             ("file:./a.tgz", Some("file:./a.tgz")),
+            ("mcpb:./a.mcpb", Some("mcpb:./a.mcpb")),
+            ("mcpb:", None),
             ("npm:", None),
             ("npm:--registry", None),
             ("npm:../a", None),

@@ -130,7 +130,7 @@ impl Advisories {
     /// Those of the parts; there are no advisories about files.
     fn ecosystems(&self) -> BTreeSet<Ecosystem> {
         let all = self.wanted.iter().map(|(ecosystem, _)| *ecosystem);
-        all.filter(|it| *it != Ecosystem::File).collect()
+        all.filter(|it| !it.is_local()).collect()
     }
 
     pub(super) fn about(&self, part: &Part) -> &[Arc<Record>] {

@@ -51,16 +51,13 @@ impl Part {
     /// Every package of a server. Those of a file are in no registry, and no advisory is about them.
     pub fn of(server: &Admitted) -> Vec<Self> {
         let Ok(Package { ecosystem, name, .. }) = server.package.parse() else { return Vec::new() };
-        if ecosystem == Ecosystem::File {
-            return Vec::new();
-        }
         let part = |part: &crate::admit::LockedPart| Self {
-            ecosystem,
+            ecosystem: ecosystem.of_part(part.bundled),
             name: part.name.clone(),
             version: part.version.clone(),
             own: part.name == name && part.version == server.version,
         };
-        server.parts.iter().map(part).collect()
+        server.parts.iter().map(part).filter(|it| !it.ecosystem.is_local()).collect()
     }
 }
 

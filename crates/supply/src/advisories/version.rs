@@ -17,7 +17,7 @@ impl Version {
         match ecosystem {
             Ecosystem::Npm => npm(text).map(Self::Npm),
             Ecosystem::PyPi => text.trim().parse().ok().map(Self::PyPi),
-            Ecosystem::File => None,
+            Ecosystem::File | Ecosystem::Mcpb => None,
         }
     }
 

@@ -60,7 +60,7 @@ pub fn compare(bill: &Bill, package: &Package, resolved: &Resolved) -> Compariso
     // A directory or a file that was looked through is no package.
     let subject = bill.subject.as_ref().filter(|it| it.purl.is_some());
     let all = || subject.into_iter().chain(&bill.components);
-    if let Some(subject) = subject.filter(|_| ecosystem != Ecosystem::File)
+    if let Some(subject) = subject.filter(|_| !ecosystem.is_local())
         && !subject.is(ecosystem, &package.name, &resolved.version)
     {
         comparison.about_another = Some(subject.in_words());
@@ -68,16 +68,19 @@ pub fn compare(bill: &Bill, package: &Package, resolved: &Resolved) -> Compariso
     for part in &resolved.parts {
         let named = || format!("{}@{}", part.name, part.version);
         // A file is in no registry: the bill names it as it likes.
-        let mut found = all().filter(|it| it.is(ecosystem, &part.name, &part.version)).peekable();
-        if found.peek().is_none() && !(own(part) && subject.is_none()) && ecosystem != Ecosystem::File {
+        let kind = ecosystem.of_part(part.bundled);
+        let mut found = all().filter(|it| it.is(kind, &part.name, &part.version)).peekable();
+        if found.peek().is_none() && !(own(part) && subject.is_none()) && !kind.is_local() {
             comparison.missing.push(named());
         } else if !part.bundled && found.any(|it| it.contradicts(part)) {
             comparison.differing.push(named());
         }
     }
-    let there =
-        |it: &&Component| resolved.parts.iter().any(|part| it.is(ecosystem, &part.name, &part.version));
-    let of_kind = |it: &&Component| it.purl.as_ref().is_some_and(|purl| purl.is_of(ecosystem));
+    let there = |it: &&Component| {
+        let is = |part: &Part| it.is(ecosystem.of_part(part.bundled), &part.name, &part.version);
+        resolved.parts.iter().any(is)
+    };
+    let of_kind = |it: &&Component| it.purl.as_ref().is_some_and(|purl| purl.is_of(ecosystem.of_part(true)));
     let extra = bill.components.iter().filter(of_kind).filter(|it| !there(it));
     comparison.extra = extra.map(Component::in_words).collect();
     comparison.extra.sort();

@@ -52,7 +52,7 @@ fn component(value: &Value) -> Component {
 pub(super) fn write(server: &Admitted) -> Value {
     let (own, ecosystem) = (own(server), ecosystem(server));
     let component = |part: &LockedPart, class: &str| {
-        let purl = purl::write(ecosystem, &part.name, &part.version);
+        let purl = purl::write(ecosystem.of_part(part.bundled), &part.name, &part.version);
         let component = json!({
             "type": class,
             "bom-ref": purl,

@@ -60,7 +60,7 @@ pub(super) fn write(server: &Admitted) -> Value {
             "externalRefs": [{
                 "referenceCategory": "PACKAGE-MANAGER",
                 "referenceType": "purl",
-                "referenceLocator": purl::write(ecosystem, &part.name, &part.version),
+                "referenceLocator": purl::write(ecosystem.of_part(part.bundled), &part.name, &part.version),
             }],
         });
         let comment = licence.filter(|it| expression(it).is_none()).map(|licence| json!(licence));

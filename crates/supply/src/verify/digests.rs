@@ -117,7 +117,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// The bytes of hexadecimal digits of either case.
-pub(super) fn unhex(digits: &str) -> Option<Vec<u8>> {
+pub(crate) fn unhex(digits: &str) -> Option<Vec<u8>> {
     let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
     let value = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
     let byte = |[high, low]: &[u8; 2]| Some(value(*high)? << 4 | value(*low)?);

@@ -7,6 +7,7 @@ mod digests;
 mod evidence;
 mod expect;
 mod fault;
+pub mod mcpb;
 mod root;
 mod statement;
 
@@ -16,6 +17,7 @@ use sigstore_verify::{
     types::{ArtifactDigest, DigestBytes, HashAlgorithm},
 };
 
+pub(crate) use digests::unhex;
 pub use digests::{Digests, Pin, PinFault};
 pub use evidence::{Attestation, Form, MAX_EVIDENCE, read};
 pub use expect::{Expectations, Pattern, PatternFault};

@@ -43,5 +43,15 @@ pub(super) fn resolve(wanted: &Wanted<'_>, progress: Progress<'_>) -> Result<Res
     let (sha256, sha512) = (digests.sha256.clone(), digests.sha512.clone());
     let About { claims, licence } = said;
     let parts = vec![Part { name, version: version.clone(), sha256, sha512, bundled: false, licence }];
-    Ok(Resolved { version, archive, artifact: digests, tree, start, parts, claims, findings: Vec::new() })
+    Ok(Resolved {
+        version,
+        archive,
+        artifact: digests,
+        tree,
+        start,
+        parts,
+        claims,
+        signer: None,
+        findings: Vec::new(),
+    })
 }

@@ -4,6 +4,7 @@
 mod about;
 mod client;
 mod local;
+mod mcpb;
 mod npm;
 mod pypi;
 
@@ -25,6 +26,10 @@ pub struct Wanted<'w> {
     pub npm: &'w str,
     /// Names that are internal, and where they are.
     pub internal: &'w Internal,
+    /// Certificates (DER) of those who may sign MCPB bundles; with none, signatures are not verified.
+    pub signers: &'w [Vec<u8>],
+    /// Seconds since 1970.
+    pub now_s: u64,
     /// An empty directory.
     pub quarantine: &'w Path,
 }
@@ -46,6 +51,8 @@ pub struct Resolved {
     pub parts: Vec<Part>,
     /// What the package says about itself.
     pub claims: Claims,
+    /// Who signed the bundle, by the subject of the certificate, when that is one that was named.
+    pub signer: Option<String>,
     /// What an approver should know.
     pub findings: Vec<Finding>,
 }
@@ -138,6 +145,14 @@ pub enum ResolveFault {
         /// What was announced.
         expected: String,
     },
+    /// A bundle is not signed by anybody who is named.
+    #[error("`{name}`: {what}")]
+    Signature {
+        /// Which one.
+        name: String,
+        /// What is wrong.
+        what: String,
+    },
     /// It has nothing that could be started, or too much.
     #[error("`{name}` {what}")]
     NoProgram {
@@ -175,6 +190,7 @@ pub fn resolve(wanted: &Wanted<'_>, progress: Progress<'_>) -> Result<Resolved, 
         Ecosystem::Npm => npm::resolve(wanted, progress),
         Ecosystem::PyPi => pypi::resolve(wanted, progress),
         Ecosystem::File => local::resolve(wanted, progress),
+        Ecosystem::Mcpb => mcpb::resolve(wanted, progress),
     }
 }
 

@@ -103,6 +103,7 @@ pub(super) fn resolve(wanted: &Wanted<'_>, progress: Progress<'_>) -> Result<Res
         start: program(name, &own.directory, &tree)?,
         claims: about::npm(&manifest(&tree.join(&own.directory))).claims,
         tree,
+        signer: None,
         parts: parts.into_iter().collect(),
         findings,
     })

@@ -85,7 +85,7 @@ pub(super) fn resolve(wanted: &Wanted<'_>, progress: Progress<'_>) -> Result<Res
     })?;
     let start = program(name, &tree.join(SITE))?;
     let parts = parts.into_iter().collect();
-    Ok(Resolved { version, archive, artifact, tree, start, parts, claims, findings })
+    Ok(Resolved { version, archive, artifact, tree, start, parts, claims, signer: None, findings })
 }
 
 /// Directory of the tree that Python looks for modules in.
