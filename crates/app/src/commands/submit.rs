@@ -11,7 +11,7 @@ use portcullis_supply::{
     },
     advisories::{Judged, Part},
     licence::Licences,
-    verify::{Report, verify},
+    verify::{Reason, Report, verify},
 };
 
 use rustls_pki_types::{CertificateDer, pem::PemObject as _};
@@ -271,6 +271,12 @@ fn provenance(
     resolved: &Resolved,
     findings: &mut Vec<Finding>,
 ) -> Result<Option<Provenance>, Failure> {
+    // A pin holds whether or not anybody vouches for the archive.
+    if let Some(pin) = options.expected.broken_pin(&resolved.artifact) {
+        let reason = Reason::DigestMismatch;
+        let what = format!("{reason}: `{pin}` is pinned, and it is sha256:{}", resolved.artifact.sha256);
+        return Err(Failure::new(Exit::Findings, what).remedy(reason.remedy()));
+    }
     if let (Some(subject), true) = (&resolved.signer, options.bundle.is_empty()) {
         return Ok(Some(Provenance { signer: format!("certificate {subject}"), ..Provenance::default() }));
     }

@@ -177,6 +177,11 @@ impl Expected {
         expected
     }
 
+    /// A pinned digest that an artefact does not have.
+    pub(crate) fn broken_pin(&self, artifact: &Digests) -> Option<&Pin> {
+        self.pins.iter().find(|pin| !pin.holds(artifact))
+    }
+
     /// What is expected of the artefact that has this file name.
     pub(crate) fn expectations(&self, file_name: Option<String>) -> Result<Expectations, Failure> {
         let expected = Expectations {

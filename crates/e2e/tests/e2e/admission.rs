@@ -305,7 +305,12 @@ fn a_package_with_its_publishers_attestation_says_where_it_is_from() {
     let args = add("file:acme.tgz");
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     house.refused(&args, 1, "artifact-mismatch");
-    house.succeed(&["add", "file:acme.tgz", "--store", "store"]);
+    // A pin is looked at without an attestation too.
+    let digest = digest_of(&fs::read(house.path("acme.tgz")).unwrap());
+    let other = digest_of(b"another");
+    let pinned = |digest| ["add", "file:acme.tgz", "--store", "store", "--digest", digest];
+    house.refused(&pinned(other.as_str()), 1, "digest-mismatch");
+    house.succeed(&pinned(digest.as_str()));
     assert_eq!(house.stored().len(), 1);
 }
 

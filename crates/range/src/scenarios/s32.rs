@@ -106,13 +106,26 @@ async fn itself(house: &House<'_>, report: &mut Report) -> Result<(), Trouble> {
     Ok(())
 }
 
+/// Digests of the files of the version that is approved, and of the one that waits.
+fn trees(lock: &str) -> (Option<String>, Option<String>) {
+    let (approved, waiting) = lock.split_once("[[next]]").unwrap_or((lock, ""));
+    let tree = |text: &str| {
+        let mut lines = text.lines().filter_map(|line| line.strip_prefix("tree = \"sha256:"));
+        lines.next().map(|digest| digest.trim_end_matches('"').to_owned())
+    };
+    (tree(approved), tree(waiting))
+}
+
 async fn upgrade(house: &House<'_>, body: &str, report: &mut Report) -> Result<(), Trouble> {
     publish(house, "1.2.0", body, "1");
     let ended = house.add("acme-desk@1.2.0", &["--name", "desk"]).await?;
     report.state("an upgrade is submitted", Some(0), ended.status);
+    // What is approved goes on; what is started says of which files.
+    let (approved, waiting) = trees(&house.lock());
     let ended = house.start("desk").await?;
-    let refused = ended.is_refused("nobody whose key is known");
-    report.check(Kind::Attack, "an upgrade that nobody approved", "not started", ended.said, refused);
+    let kept = waiting.is_some_and(|waiting| !ended.said.contains(&waiting))
+        && approved.is_some_and(|approved| ended.said.contains(&approved));
+    report.check(Kind::Attack, "an upgrade that nobody approved", "the approved version", ended.said, kept);
     house.approve("desk").await?;
     let seen = house.name_given("desk").await?;
     let upgraded = seen == UNCHANGED && house.lock().contains("npm:acme-desk@1.2.0");
