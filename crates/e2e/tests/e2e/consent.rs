@@ -14,7 +14,8 @@ use tempfile::TempDir;
 
 use crate::{
     message::{call, modern},
-    raw::{Answer, Request},
+    raw::{Answer, Request, SOON},
+    until::until,
     upstream_credentials::token_of_agent,
 };
 
@@ -150,6 +151,43 @@ async fn a_caller_agrees_for_one_client_and_nobody_else_does() {
     assert!(!shown[0].contains(&token), "the caller's token went on");
     let consents = yard.consents();
     assert!(consents.len() == 1 && consents[0].contains("oauth:as:agent connected through"), "{consents:?}");
+}
+
+/// Control LOG-05: whoever is stopped while on the pages comes no further, at either of the last two steps.
+#[tokio::test]
+async fn whoever_is_stopped_meanwhile_is_not_connected() {
+    let yard = Yard::new().await;
+    let token = token_of_agent(yard.callers.url(), &yard.gateway.url_of("notes"), "mcp").await;
+    let (mut asked, mut agreed) = (Browser::default(), Browser::default());
+    let link = yard.link(&token).await;
+    let page = asked.agree(&link, "agent").await.unwrap();
+    let form = between(&page.body, "name=form value=\"", "\"").unwrap();
+    let page = agreed.agree(&link, "agent").await.unwrap();
+    let other = between(&page.body, "name=form value=\"", "\"").unwrap();
+    let page = yard.agree(&mut agreed, &other, "yes").await;
+    let onward = between(&page.body, "content=\"0;url=", "\"").unwrap();
+
+    let stopped = yard.gateway.command(&["stop", "principal", "as:agent"]).await.unwrap();
+    assert!(stopped.0, "{stopped:?}");
+    let event = |name: &'static str| {
+        let found = move |it: &portcullis_testkit::gateway::Record| it.text("event") == name;
+        let gateway = &yard.gateway;
+        async move { gateway.wait_for(name, SOON, found).await.map(drop).unwrap() }
+    };
+    event("stop-in-force").await;
+    let page = yard.agree(&mut asked, &form, "yes").await;
+    assert!(page.status == 403 && page.body.contains("is stopped"), "{page:?}");
+    let page = agreed.agree(&onward, "carol").await.unwrap();
+    assert!(page.status == 403 && page.body.contains("is stopped"), "{page:?}");
+    until("both on record", || yard.consents().len() == 2).await;
+    let consents = yard.consents();
+    assert!(consents.iter().all(|it| it.contains("was stopped before a connection")), "{consents:?}");
+
+    let resumed = yard.gateway.command(&["resume", "principal", "as:agent"]).await.unwrap();
+    assert!(resumed.0, "{resumed:?}");
+    event("stop-lifted").await;
+    yard.link(&token).await;
+    assert!(yard.shown().is_empty(), "there is no connection");
 }
 
 #[tokio::test]

@@ -1,9 +1,9 @@
 //! What is answered to a browser.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
-use portcullis_core::{Channel, Clock, Digest, ServerName};
+use portcullis_core::{Caller, Channel, Clock, Digest, Refusal, ServerName};
 
 use super::{
     CONSENT_PATH, SignInConfig, Ticket,
@@ -17,6 +17,7 @@ use crate::{
 };
 
 const OVER: &str = "This link is over, or was opened elsewhere. Call the server again to get a new one.";
+const CROWDED: &str = "Too many people are on these pages from where you are. Try again in some minutes.";
 const ELSEWHERE: &str = "This did not come from the page that asked you. Nothing was changed.";
 
 /// The pages of one gateway.
@@ -40,6 +41,11 @@ pub struct Visit<'v> {
     pub headers: &'v HeaderMap,
     /// The form, when one was sent.
     pub form: &'v str,
+    /// Address of the browser's end of the connection.
+    pub address: Option<IpAddr>,
+    /// Whether an operator lets this person be connected to this server at the moment; asked before each step that brings them
+    /// closer.
+    pub may: &'v (dyn Fn(&Caller, &str) -> Result<(), Refusal> + Send + Sync),
     /// SHA-256 of the certificate that the browser's connection proved to have the key of.
     pub certificate: Option<Digest>,
 }
@@ -78,8 +84,8 @@ impl ConsentPages {
         let quiet = |response| (response, None);
         match (visit.method, step) {
             (&Method::GET, "signed-in") => quiet(self.signed_in(visit, authenticator).await),
-            (&Method::POST, "agree") => self.agreed(visit).await,
-            (&Method::GET, "connected") => self.connected(visit).await,
+            (&Method::POST, "agree") => self.agreed(visit, authenticator).await,
+            (&Method::GET, "connected") => self.connected(visit, authenticator).await,
             (&Method::GET, server) if self.servers.contains_key(server) => {
                 quiet(self.opened(visit, server).await)
             }
@@ -104,7 +110,7 @@ impl ConsentPages {
         match sign_in.begin(&resource, &self.place("signed-in")).await {
             Ok(pending) => {
                 let url = pending.url();
-                self.with_cookie(ticket, Stage::SigningIn(pending), onward(&url))
+                self.with_cookie(visit, ticket, Stage::SigningIn(pending), onward(&url))
             }
             Err(fault) => failed(&fault),
         }
@@ -117,14 +123,20 @@ impl ConsentPages {
     }
 
     /// A cookie that was not there before goes with each step, so that nobody can have set it for another.
-    fn with_cookie(&self, ticket: Ticket, stage: Stage, mut response: Response<String>) -> Response<String> {
-        let cookie = self.browsers.add(ticket, stage, self.clock.now_ms());
+    fn with_cookie(
+        &self,
+        visit: &Visit<'_>,
+        ticket: Ticket,
+        stage: Stage,
+        mut response: Response<String>,
+    ) -> Response<String> {
+        let cookie = self.browsers.add(ticket, stage, visit.address, self.clock.now_ms());
         match cookie.and_then(|cookie| HeaderValue::from_str(&cookie).ok()) {
             Some(cookie) => {
                 response.headers_mut().insert(header::SET_COOKIE, cookie);
                 response
             }
-            None => said(StatusCode::INTERNAL_SERVER_ERROR, "The system has no randomness."),
+            None => said(StatusCode::SERVICE_UNAVAILABLE, CROWDED),
         }
     }
 
@@ -167,10 +179,12 @@ impl ConsentPages {
         };
         match authenticator.authenticate(&head).await {
             Ok(caller) if owner(&caller.principal) == ticket.owner => {
+                if let Err(refusal) = may_go_on(visit, authenticator, &caller, &ticket) {
+                    return not_now(&refusal);
+                }
                 let Some(form) = random() else { return said(StatusCode::INTERNAL_SERVER_ERROR, OVER) };
                 let question = self.question(&ticket, &form);
-                let person = caller.principal.clone();
-                self.with_cookie(ticket, Stage::Asked { person, form }, question)
+                self.with_cookie(visit, ticket, Stage::Asked { person: caller, form }, question)
             }
             Ok(_) => said(
                 StatusCode::FORBIDDEN,
@@ -201,7 +215,7 @@ impl ConsentPages {
     }
 
     /// The form came back.
-    async fn agreed(&self, visit: &Visit<'_>) -> Shown {
+    async fn agreed(&self, visit: &Visit<'_>, authenticator: &Authenticator) -> Shown {
         let now_ms = self.clock.now_ms();
         let quiet = |response| (response, None);
         let own = visit.headers.get(header::ORIGIN).is_some_and(|it| it.as_bytes() == self.origin.as_bytes());
@@ -229,7 +243,10 @@ impl ConsentPages {
         let Some(connector) = self.servers.get(&ticket.server).filter(|_| answer == "yes") else {
             return (said(StatusCode::OK, "Nothing was connected."), note("declined a connection for"));
         };
-        match connector.allow(&person, &ticket.client).await {
+        if let Err(refusal) = may_go_on(visit, authenticator, &person, &ticket) {
+            return (not_now(&refusal), note("was stopped before a connection to"));
+        }
+        match connector.allow(&person.principal, &ticket.client).await {
             Ok(true) => {
                 return (
                     said(StatusCode::OK, "You are connected. You can close this page."),
@@ -240,26 +257,30 @@ impl ConsentPages {
             Err(fault) => return quiet(failed(&fault)),
         }
         let place = Place::Web { redirect_uri: self.place("connected") };
-        match connector.begin(&person, &place).await {
+        match connector.begin(&person.principal, &place).await {
             Ok(pending) => {
                 let page = onward_by_hand(&pending.url(), pending.issuer());
-                quiet(self.with_cookie(ticket, Stage::Connecting(pending), page))
+                quiet(self.with_cookie(visit, ticket, Stage::Connecting { person, pending }, page))
             }
             Err(fault) => quiet(failed(&fault)),
         }
     }
 
     /// The server's authorization server has answered.
-    async fn connected(&self, visit: &Visit<'_>) -> Shown {
+    async fn connected(&self, visit: &Visit<'_>, authenticator: &Authenticator) -> Shown {
         let now_ms = self.clock.now_ms();
-        let fits = |stage: &Stage| matches!(stage, Stage::Connecting(it) if it.is_answered_by(visit.query));
+        let fits = |stage: &Stage| matches!(stage, Stage::Connecting { pending, .. } if pending.is_answered_by(visit.query));
         let over = (said(StatusCode::BAD_REQUEST, OVER), None);
-        let Some(Browser { ticket, stage: Stage::Connecting(pending), .. }) =
+        let Some(Browser { ticket, stage: Stage::Connecting { person, pending }, .. }) =
             self.browsers.take(&visit.cookies(), now_ms, fits)
         else {
             return over;
         };
         let Some(connector) = self.servers.get(&ticket.server) else { return over };
+        if let Err(refusal) = may_go_on(visit, authenticator, &person, &ticket) {
+            let what = format!("{} was stopped before a connection for `{}`", ticket.owner, ticket.client);
+            return (not_now(&refusal), Some((ticket.server, what)));
+        }
         match connector.finish(&pending, visit.query, Some(&ticket.client)).await {
             Ok(connection) => {
                 let what = format!(
@@ -280,6 +301,21 @@ impl ConsentPages {
             }
         }
     }
+}
+
+/// Whether nobody has taken back the person's access or stopped them, or the server, since they came.
+fn may_go_on(
+    visit: &Visit<'_>,
+    authenticator: &Authenticator,
+    person: &Caller,
+    ticket: &Ticket,
+) -> Result<(), Refusal> {
+    authenticator.stands(person)?;
+    (visit.may)(person, &ticket.server)
+}
+
+fn not_now(refusal: &Refusal) -> Response<String> {
+    said(StatusCode::FORBIDDEN, &format!("Nothing was connected: {}.", refusal.public()))
 }
 
 /// What the person reads; what a fault names may be an address of the operator's, and the record has it.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Method, Response, header, request::Parts};
 use hyper::body::Incoming;
 use portcullis_audit::EventKind;
-use portcullis_core::{Refusal, RefusalKind};
+use portcullis_core::{Caller, Refusal, RefusalKind};
 use portcullis_identity::{ConsentPages, Visit};
 
 use super::{Body, HttpIngress, body, route};
@@ -31,12 +31,18 @@ impl HttpIngress {
         let snapshot = self.gateway.snapshot();
         let pages: &Arc<ConsentPages> = snapshot.consent.as_ref().ok_or_else(route::no_such_path)?;
         let form = if parts.method == Method::POST { form(parts, body).await? } else { Bytes::new() };
+        let may = |person: &Caller, server: &str| {
+            self.gateway.stops.check_caller(person)?;
+            server.parse().map_or(Ok(()), |server| self.gateway.stops.check_server(&server))
+        };
         let visit = Visit {
             method: &parts.method,
             path: parts.uri.path(),
             query: parts.uri.query().unwrap_or_default(),
             headers: &parts.headers,
             form: std::str::from_utf8(&form).unwrap_or_default(),
+            address: Some(peer.address.ip()),
+            may: &may,
             certificate: peer.certificate,
         };
         let (response, told) = pages.answer(&visit, &snapshot.authenticator).await;
