@@ -128,6 +128,48 @@ fn seen_of(gateway: &Gateway) -> String {
     [log, gateway.said(), process("cmdline"), process("environ")].concat()
 }
 
+/// ID-JAG: the issuer of a caller's token vouches for it at a server's own authorization server.
+#[tokio::test]
+async fn a_callers_issuer_vouches_for_it_at_another_authorization_server() {
+    let (bed, yard) = (Bed::load().unwrap(), Yard::new().await);
+    let (key, public) = client_key();
+    let key_file = yard.private("client.pem", &key);
+    let callers = HttpServer::authorization_server_for(&bed, Some(&public), false).await.unwrap();
+    let trusting =
+        |provider: &str| [("GATEWAY_JWKS", public.to_string()), ("TRUSTED_PROVIDER", provider.to_owned())];
+    let tracker = HttpServer::authorization_server_with(&bed, &trusting(callers.url())).await.unwrap();
+    let credential = |tracker: &HttpServer| {
+        format!(
+            "mode = \"id-jag\"\nprovider = \"{}\"\nprovider_client_id = \"gateway\"\nprovider_client_key = {key}\n\
+             issuer = \"{}\"\nclient_id = \"gateway\"\nclient_key = {key}\nscopes = [\"notes\"]",
+            callers.url(),
+            tracker.url(),
+            key = json!(key_file)
+        )
+    };
+    let issuer = format!("[issuer.as]\nurl = \"{}\"", callers.url());
+    let gateway = yard.gateway(&issuer, &credential(&tracker)).await;
+    let token = token_of_agent(callers.url(), &gateway.url_of("notes"), "mcp notes").await;
+    for _ in 0..2 {
+        let answer = ask(&gateway, &token).await;
+        assert_eq!((answer.status, answer.code()), (200, 0), "{answer:?} {}", gateway.said());
+    }
+    let shown = yard.shown();
+    assert_eq!((shown.len(), &shown[0]), (2, &shown[1]), "the token is kept");
+    let claims = claims(&shown[0]);
+    assert_eq!((&claims["iss"], &claims["sub"]), (&json!(tracker.url()), &json!("agent")));
+    assert_eq!((&claims["aud"], &claims["scope"]), (&json!(yard.server.url()), &json!("notes")));
+    assert!(!seen_of(&gateway).contains(&token));
+
+    // Where the word of this issuer counts for nothing there is no credential.
+    let stranger =
+        HttpServer::authorization_server_with(&bed, &trusting("http://127.0.0.1:9")).await.unwrap();
+    let gateway = yard.gateway(&issuer, &credential(&stranger)).await;
+    let token = token_of_agent(callers.url(), &gateway.url_of("notes"), "mcp notes").await;
+    assert_eq!(ask(&gateway, &token).await.status, 502);
+    assert_eq!(yard.shown().len(), 2);
+}
+
 /// RFC 9396: what the caller's token grants in detail goes along, and nobody's without it.
 #[tokio::test]
 async fn details_of_a_callers_token_narrow_what_the_server_is_shown() {
