@@ -5,6 +5,7 @@ mod beside;
 mod between;
 mod content;
 pub(crate) mod credential;
+mod credential_kind;
 mod data;
 pub(crate) mod issuer;
 pub(crate) mod kind;
