@@ -11,12 +11,17 @@ use portcullis_core::Digest;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::mpsc,
+    time::Instant,
 };
 
 use super::{Auth, Code, Config, Credential, Loaded, Parameter, Reach, Report, Source, issuer::Keys, load};
 
 /// Editors and deployment tools write in several steps; nothing is read until they have been quiet this long.
 const QUIET: Duration = Duration::from_millis(200);
+
+/// The longest that anything waits for quiet. A log beside the configuration is written to all the time, and must not keep
+/// what was taken back in force.
+const LONGEST: Duration = Duration::from_secs(2);
 
 /// What a change led to.
 #[derive(Debug)]
@@ -84,7 +89,11 @@ impl Watch {
                 _ = self.hangup.recv() => true,
                 _ = self.changed.recv() => false,
             };
-            while tokio::time::timeout(QUIET, self.changed.recv()).await.is_ok_and(|event| event.is_some()) {}
+            let end = Instant::now() + LONGEST;
+            while Instant::now() < end
+                && tokio::time::timeout(QUIET, self.changed.recv()).await.is_ok_and(|event| event.is_some())
+            {
+            }
             let now = contents(&self.watched);
             if asked || now != self.seen {
                 self.seen = now;

@@ -51,10 +51,15 @@ async fn ask(gateway: &Gateway, server: &str) -> Answer {
 
 /// The call is answered, if need be after the gateway has waited before it starts the server again.
 async fn works(gateway: &Gateway, server: &str) {
+    says(gateway, server, "the approved one").await;
+}
+
+/// The same, by the version that says this.
+async fn says(gateway: &Gateway, server: &str, text: &str) {
     let end = Instant::now() + SOON;
     loop {
         let answer = ask(gateway, server).await;
-        if answer.body.contains("the approved one") {
+        if answer.body.contains(text) {
             return;
         }
         assert!(Instant::now() < end, "{server}: {answer:?}");
@@ -142,6 +147,33 @@ async fn what_is_behind_the_gateway_is_what_was_approved() {
     until("a new configuration", || events(&gateway, "config-changed") > 1).await;
     refused(&gateway, "desk", "is retired").await;
     until("the end of what was retired", || events(&gateway, "child-exited") > 1).await;
+}
+
+#[tokio::test]
+async fn an_update_takes_effect_when_it_is_approved_and_so_does_the_way_back() {
+    let (house, registry) = (House::new(), Registry::start());
+    let publish = |version: &str, text: &str| {
+        let manifest = json!({ "name": "acme-live", "version": version, "bin": "main.js" });
+        let archive = tarball(&manifest, &[("main.js", &DESK.replace("the approved one", text))]);
+        registry.publish_npm(&manifest, &archive, &archive);
+    };
+    publish("1.0.0", "the approved one");
+    let npm = registry.npm();
+    house.succeed(&house.add("npm:acme-live", &npm, &["--name", "live"]));
+    approve(&house, "live");
+    let gateway = Setup::new().sections(&sections(&house, &["live"], "")).start().await.unwrap();
+    works(&gateway, "live").await;
+
+    publish("1.1.0", "the newer one");
+    house.succeed(&["update", "live", "--registry-url", &npm, "--submitter", "alice", "--store", "store"]);
+    until("a new configuration", || events(&gateway, "config-changed") > 0).await;
+    let answer = ask(&gateway, "live").await;
+    assert!(answer.body.contains("the approved one"), "what waits changes nothing: {answer:?}");
+    approve(&house, "live");
+    // Calls go on meanwhile, and are written down beside the configuration.
+    says(&gateway, "live", "the newer one").await;
+    house.succeed(&["rollback", "live", "--reason", "a test", "--store", "store"]);
+    works(&gateway, "live").await;
 }
 
 /// Writes that a package is malicious.
