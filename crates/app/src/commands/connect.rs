@@ -5,15 +5,14 @@ use std::path::{Path, PathBuf};
 use portcullis_core::ServerName;
 
 use super::{
-    run::{default_record, read_policy, refuse},
+    run::{self, default_record, refuse},
     tell,
 };
 use crate::{
     clients,
-    compose::{self, Deployment, Door},
+    compose::{self, Door},
     config::{self, Config, HttpUrl, quote},
     exit::{Exit, Failure, Outcome},
-    own::{self, Found},
     printer::Printer,
 };
 
@@ -58,17 +57,7 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Outcome {
     let config = Config::for_url(&name, &settings, record);
     let mut config = config.map_err(|report| refuse(&report, printer))?;
     config.pins.directory = pins.unwrap_or(config.pins.directory);
-    match own::found(printer) {
-        Found::Nothing => {}
-        Found::Unreadable(named) => config.named.push(named),
-        Found::Config(users) => config.users = Some(users),
-    }
-    let (label, policy) = match &args.policy {
-        Some(path) => (path.to_string_lossy().into_owned(), read_policy(path, printer)?),
-        None => ("built-in policy".to_owned(), portcullis_policy::run_policy(&name)),
-    };
-    let deployment =
-        Deployment::with_policy(config, &label, &policy).map_err(|report| refuse(&report, printer))?;
+    let deployment = run::deployment(config, args.policy.as_deref(), &name, printer)?;
     tell(&deployment.warnings, printer);
     compose::serve(deployment, Door::Stdio, printer)
 }

@@ -100,22 +100,33 @@ pub(crate) fn run(mut args: Args, printer: &Printer) -> Outcome {
     config.supply = args.place.supply(config.supply, trust::keys(&args.approver)?)?;
     config.pins.directory = pins.unwrap_or(config.pins.directory);
     config.audit.transparency = args.log.map(TransparencyConfig::at);
-    match own::found(printer) {
-        Found::Nothing => {}
-        Found::Unreadable(named) => config.named.push(named),
-        Found::Config(users) => config.users = Some(users),
-    }
-    let (label, policy) = match &args.policy {
-        Some(path) => (path.to_string_lossy().into_owned(), read_policy(path, printer)?),
-        None => ("built-in policy".to_owned(), portcullis_policy::run_policy(&name)),
-    };
-    let deployment =
-        Deployment::with_policy(config, &label, &policy).map_err(|report| refuse(&report, printer))?;
+    let deployment = deployment(config, args.policy.as_deref(), &name, printer)?;
     if let Some(reason) = deployment.servers.iter().find_map(Upstream::not_admitted) {
         return Err(not_admitted(&name, reason, &deployment.config.audit.file)?);
     }
     tell(&deployment.warnings, printer);
     compose::serve(deployment, Door::Stdio, printer)
+}
+
+/// What is served without a configuration file: with the policy that is named, or one that allows its user everything.
+///
+/// What is the user's own gateway's is kept from the server.
+pub(super) fn deployment(
+    mut config: Config,
+    policy: Option<&Path>,
+    name: &ServerName,
+    printer: &Printer,
+) -> Result<Deployment, Failure> {
+    match own::found(printer) {
+        Found::Nothing => {}
+        Found::Unreadable(named) => config.named.push(named),
+        Found::Config(users) => config.users = Some(users),
+    }
+    let (label, policy) = match policy {
+        Some(path) => (path.to_string_lossy().into_owned(), read_policy(path, printer)?),
+        None => ("built-in policy".to_owned(), portcullis_policy::run_policy(name)),
+    };
+    Deployment::with_policy(config, &label, &policy).map_err(|report| refuse(&report, printer))
 }
 
 /// A start that is refused is on record like one that is not.
@@ -178,7 +189,7 @@ pub(super) fn refuse(report: &config::Report, printer: &Printer) -> Failure {
     unusable(Path::new("the command line"), report)
 }
 
-pub(super) fn read_policy(path: &Path, printer: &Printer) -> Result<String, Failure> {
+fn read_policy(path: &Path, printer: &Printer) -> Result<String, Failure> {
     sources::read(path).map_err(|problem| {
         let mut report = config::Report::default();
         report.push(problem);

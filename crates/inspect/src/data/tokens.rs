@@ -188,6 +188,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn many_bytes_at_once_are_judged_like_one() {
+        let all: Vec<u8> = (0..=255).collect();
+        for (at, byte) in all.iter().enumerate() {
+            let first = blocks::mask(&blocks::block(&all, at), in_token_lanes) & 1 == 1;
+            assert_eq!(first, in_token(*byte), "{byte:#04x}");
+        }
+    }
+
+    #[test]
     fn every_form_is_found_whole_and_only_whole() {
         const DRAWN: &str =
             "b7c2d4f6a3e5b2c7d6f4a2e3c5b7d2f6a4e6c3b5d7f2a6e4c2b3d5f7a2c4e6b6d3f5a7c2e4b5d6f3a4";

@@ -230,6 +230,10 @@ impl<'t> Scan<'t> {
 
 /// How many bytes at the start are ASCII and on the screen.
 fn shown(bytes: &[u8]) -> usize {
+    // Text of other alphabets has one character after the other that is neither: no block is read for each.
+    if !bytes.first().is_some_and(|byte| (0x20..0x7F).contains(byte)) {
+        return 0;
+    }
     let mut at = 0;
     while at < bytes.len() {
         let shown = blocks::mask(&blocks::block(bytes, at), |lane| blocks::range(lane, 0x20, 0x7E));

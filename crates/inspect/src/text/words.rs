@@ -158,7 +158,6 @@ struct Reader<'t> {
 }
 
 /// What the bytes of a block are, a bit each.
-#[derive(Default)]
 struct Near {
     /// Where the block starts.
     from: usize,
