@@ -21,7 +21,9 @@ function place(target) {
 }
 
 async function ask(target, method, options = []) {
-  const asked = ['--method', method, '--protocol-era', era, '--format', 'json', '--quiet', ...options];
+  // How quick the machine is that starts a server is not what is tried here.
+  const patience = ['--connect-timeout', '100000'];
+  const asked = ['--method', method, '--protocol-era', era, '--format', 'json', '--quiet', ...patience, ...options];
   // What follows `--` is the server's command line; a URL is an option of the inspector.
   const variables = Object.entries(target.env ?? {}).flatMap(([name, value]) => ['-e', `${name}=${value}`]);
   const words = target.transport === 'stdio'

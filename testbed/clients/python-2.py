@@ -5,7 +5,12 @@ import json
 import sys
 
 from mcp import Client, StdioServerParameters
+from mcp.client import session
 from mcp.client.sse import sse_client
+
+# After this long without an answer the SDK takes a server for one of the older era. How quick the machine is
+# that starts a server is not what is tried here.
+session.DISCOVER_TIMEOUT_SECONDS = 60
 
 # Servers are started one after another by the operating system anyway; more at once only grows the queue.
 CONCURRENT = 4
