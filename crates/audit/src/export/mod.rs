@@ -10,6 +10,7 @@
 //! custom strings, under the names `delegation_path`, `attestation_state`, `correlation_id`, `mcp_method` and
 //! `mcp_name`.
 
+mod agent;
 mod cef;
 mod containment;
 mod facts;
@@ -21,6 +22,7 @@ mod tests;
 
 use std::collections::HashMap;
 
+pub use agent::AGENT_AUDIT_RECORD;
 pub use containment::{Evidence, EvidenceFault};
 pub use parquet::{ParquetFault, ParquetFile};
 

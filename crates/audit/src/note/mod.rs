@@ -16,6 +16,7 @@ pub(crate) use checkpoint::decimal;
 pub use checkpoint::{Checkpoint, CheckpointFault};
 pub use key::{Algorithm, KeyFault, VerifierKey};
 pub use proof::InclusionProof;
+pub(crate) use signer::DSSE_PAYLOAD;
 pub use signer::{KeyRing, SigningKey};
 
 /// More than a checkpoint with every signature a gateway collects.

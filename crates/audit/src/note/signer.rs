@@ -8,6 +8,8 @@ use portcullis_core::Secret;
 
 use super::{Algorithm, Checkpoint, KeyFault, Note, Signature, VerifierKey, key::message};
 
+/// What is in an envelope of an in-toto Statement (in-toto attestation framework 1.0).
+pub(crate) const DSSE_PAYLOAD: &str = "application/vnd.in-toto+json";
 const PREFIX: &str = "PRIVATE+KEY+";
 const SEED_BYTES: usize = 32;
 
@@ -85,6 +87,19 @@ impl SigningKey {
             }
             Pair::Ed25519(_) | Pair::MlDsa44(_) => None,
         }
+    }
+
+    /// An Ed25519 signature of an in-toto Statement in canonical JSON, as a DSSE envelope has it. What is signed ends with a
+    /// brace, and the text of a note with a newline. None for keys of another kind.
+    pub(crate) fn sign_statement(&self, statement: &[u8]) -> Option<Vec<u8>> {
+        let Pair::Ed25519(pair) = &self.pair else { return None };
+        if statement.last() != Some(&b'}') {
+            return None;
+        }
+        let (kind, length) = (DSSE_PAYLOAD.len(), statement.len());
+        let mut encoded = format!("DSSEv1 {kind} {DSSE_PAYLOAD} {length} ").into_bytes();
+        encoded.extend_from_slice(statement);
+        pair.try_sign(&encoded).ok().map(|signature| signature.as_ref().to_vec())
     }
 
     /// The bytes of the public key.

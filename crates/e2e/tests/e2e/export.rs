@@ -7,6 +7,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use portcullis_testkit::{
     bed::Bed,
     gateway::{Record, Setup, portcullis, read_records},
@@ -71,6 +72,7 @@ async fn every_record_becomes_an_event_that_the_public_schema_accepts() {
     assert_eq!(export(&log, "jsonl", &[]).lines().count(), records.len());
     parquet(&log, kept.path(), records.len());
     evidence(&log, kept.path(), &records);
+    agent_records(&log, kept.path(), &records);
     assert_eq!(
         export(&log, "cef", &["--decision", "refuse"]).lines().count(),
         3,
@@ -109,37 +111,65 @@ fn parquet(log: &Path, place: &Path, records: usize) {
     assert_eq!(ask(outcomes), json!([[true]]));
 }
 
-/// Calls become records of containment evidence, which a reader in another language finds to be what they say.
-fn evidence(log: &Path, place: &Path, records: &[Record]) {
-    let (key, stranger) = (place.join("evidence.key"), place.join("stranger.key"));
-    for key in [&key, &stranger] {
+/// A signed form of one call, and the reader that knows the signer's key by another way.
+struct Evidence<'t> {
+    log: &'t Path,
+    place: &'t Path,
+    format: &'t str,
+    reader: &'t str,
+}
+
+impl Evidence<'_> {
+    /// Makes the key called `name`.
+    fn key(&self, name: &str) -> PathBuf {
+        let key = self.place.join(format!("{}-{name}.key", self.format));
         let mut command = Command::new(portcullis().unwrap());
-        let made = command.args(["audit", "key", "new", "--name", "example.com/evidence"]).arg(key).output();
+        let made = command.args(["audit", "key", "new", "--name", "example.com/evidence"]).arg(&key).output();
         assert!(made.unwrap().status.success());
+        key
     }
-    let public = |key: &Path| fs::read_to_string(key.with_added_extension("pub")).unwrap().trim().to_owned();
-    let file = place.join("evidence.json");
-    let check = |key: &Path| -> bool {
-        let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../testbed/check-containment.py");
-        let mut command = Command::new(Bed::load().unwrap().python());
-        let output = command.arg(script).arg(&file).arg(public(key)).output().unwrap();
-        output.status.success() && output.stdout == b"ok\n"
-    };
-    let write = |id: &str| {
+
+    fn file(&self) -> PathBuf {
+        self.place.join("evidence.json")
+    }
+
+    fn write(&self, id: &str, key: &Path) -> Output {
         let mut command = Command::new(portcullis().unwrap());
-        command.args(["audit", "evidence", id, "--records"]).arg(log).arg("--key").arg(&key);
-        command.arg("--out").arg(&file).output().unwrap()
-    };
+        command.args(["audit", "evidence", id, "--format", self.format, "--records"]).arg(self.log);
+        command.arg("--key").arg(key).arg("--out").arg(self.file()).output().unwrap()
+    }
+
+    /// What the reader prints, if it accepts `record`.
+    fn read(&self, record: &Value, key: &Path) -> Result<String, String> {
+        fs::write(self.file(), record.to_string()).unwrap();
+        let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../testbed").join(self.reader);
+        let public = fs::read_to_string(key.with_added_extension("pub")).unwrap();
+        let mut command = Command::new(Bed::load().unwrap().python());
+        let output = command.arg(script).arg(self.file()).arg(public.trim()).output().unwrap();
+        let printed = String::from_utf8(output.stdout).unwrap().trim().to_owned();
+        if output.status.success() { Ok(printed) } else { Err(printed) }
+    }
+}
+
+fn calls(records: &[Record]) -> Vec<&Record> {
     let calls: Vec<_> =
         records.iter().filter(|it| it.kind() == "decision" && it.text("method") == "tools/call").collect();
     assert!(calls.len() >= 3, "{calls:?}");
-    for call in calls {
-        let output = write(call.text("id"));
+    calls
+}
+
+/// Calls become records of containment evidence, which a reader in another language finds to be what they say.
+fn evidence(log: &Path, place: &Path, records: &[Record]) {
+    let evidence = Evidence { log, place, format: "containment", reader: "check-containment.py" };
+    let (key, stranger) = (evidence.key("own"), evidence.key("stranger"));
+    for call in calls(records) {
+        let output = evidence.write(call.text("id"), &key);
         assert!(output.status.success(), "{output:?}");
-        let record: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+        let record: Value = serde_json::from_slice(&fs::read(evidence.file()).unwrap()).unwrap();
         let outcomes = usize::from(call.is_allowed());
         assert_eq!(record["entries"].as_array().map(Vec::len), Some(2 + outcomes), "{record:#}");
-        assert!(check(&key) && !check(&stranger), "{record:#}");
+        assert_eq!(evidence.read(&record, &key).as_deref(), Ok("ok"), "{record:#}");
+        evidence.read(&record, &stranger).unwrap_err();
         for (at, value) in [
             ("/entries/0/decision/verdict", json!("hold")),
             ("/entries/0/assurance_boundary/statement/fallback", json!("allow")),
@@ -148,10 +178,32 @@ fn evidence(log: &Path, place: &Path, records: &[Record]) {
         ] {
             let mut changed = record.clone();
             *changed.pointer_mut(at).unwrap() = value;
-            fs::write(&file, changed.to_string()).unwrap();
-            assert!(!check(&key), "{at}");
+            assert!(evidence.read(&changed, &key).is_err(), "{at}");
         }
     }
     let outcome = records.iter().find(|it| it.kind() == "outcome").unwrap();
-    assert_eq!(write(outcome.text("id")).status.code(), Some(2), "an outcome is no decision");
+    assert_eq!(evidence.write(outcome.text("id"), &key).status.code(), Some(2), "an outcome is no decision");
+}
+
+/// Calls become agent audit records, which the format's public verifier accepts and places in the tier they claim.
+fn agent_records(log: &Path, place: &Path, records: &[Record]) {
+    let evidence = Evidence { log, place, format: "agent-audit-record", reader: "check-agent-record.py" };
+    let (key, stranger) = (evidence.key("own"), evidence.key("stranger"));
+    for call in calls(records) {
+        let output = evidence.write(call.text("id"), &key);
+        assert!(output.status.success(), "{output:?}");
+        let envelope: Value = serde_json::from_slice(&fs::read(evidence.file()).unwrap()).unwrap();
+        assert_eq!(evidence.read(&envelope, &key).as_deref(), Ok("voluntary"), "{envelope:#}");
+        assert_eq!(evidence.read(&envelope, &stranger).unwrap_err(), "signature-invalid");
+        let payload = STANDARD.decode(envelope["payload"].as_str().unwrap()).unwrap();
+        let statement: Value = serde_json::from_slice(&payload).unwrap();
+        let reported = if call.is_allowed() { "permit" } else { "deny" };
+        assert_eq!(statement["predicate"]["decision"]["reported"], reported, "{statement:#}");
+        assert_eq!(statement["predicate"]["recordId"], call.text("id"), "{statement:#}");
+        let mut forged = statement;
+        forged["predicate"]["decision"]["reported"] = json!("permit-with-conditions");
+        let mut changed = envelope;
+        changed["payload"] = STANDARD.encode(forged.to_string()).into();
+        assert_eq!(evidence.read(&changed, &key).unwrap_err(), "signature-invalid");
+    }
 }

@@ -7,8 +7,10 @@ use portcullis_audit::{
     LoggedRecord,
     export::{Evidence, EvidenceFault},
     query::Source,
+    rfc3339,
     tlog::read_key_file,
 };
+use portcullis_core::{Clock as _, SystemClock};
 use serde_json::Value;
 
 use super::records::{Records, unread};
@@ -18,10 +20,10 @@ use crate::{
     printer::Printer,
 };
 
-/// Write one call as a containment evidence record, as the agent-containment paper of the Coalition for Secure AI shapes it.
+/// Write one call as evidence that others have readers for.
 ///
-/// Its entries are chained and its checkpoint is signed with the Ed25519 key of `--key`: use a key of its own, made by
-/// `portcullis audit key new`, and give its public key to whoever checks by another way than the record.
+/// It is signed with the Ed25519 key of `--key`: use a key of its own, made by `portcullis audit key new`, and give its
+/// public key to whoever checks by another way than the record.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Identifier of the decision.
@@ -32,9 +34,21 @@ pub(crate) struct Args {
     /// File of private keys.
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
+    /// The format.
+    #[arg(long, value_enum, default_value_t = To::Containment)]
+    format: To,
     /// Writes the record to this file instead of to standard output.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum To {
+    /// A containment evidence record, as the agent-containment paper of the Coalition for Secure AI shapes it: chained
+    /// entries under a signed checkpoint.
+    Containment,
+    /// An agent audit record (draft-gilda-wimse-agent-audit-record-02): an in-toto Statement in a signed DSSE envelope.
+    AgentAuditRecord,
 }
 
 /// The records of one call.
@@ -74,7 +88,11 @@ pub(crate) fn run(args: &Args, printer: &Printer) -> Outcome {
         return Err(Failure::new(Exit::Findings, format!("no record `{id}`")));
     };
     let evidence = Evidence { decision, outcome: outcome.as_ref(), stated: stated.as_ref() };
-    let record = evidence.containment(&keys, env!("CARGO_PKG_VERSION")).map_err(|fault| failed(fault, id))?;
+    let record = match args.format {
+        To::Containment => evidence.containment(&keys, env!("CARGO_PKG_VERSION")),
+        To::AgentAuditRecord => evidence.agent_audit(&keys, &rfc3339(SystemClock.now_ms())),
+    };
+    let record = record.map_err(|fault| failed(fault, id))?;
     let text = format!("{record:#}\n");
     match &args.out {
         Some(out) => files::write(out, text.as_bytes(), Access::Private, Existing::Replace)?,
