@@ -21,6 +21,7 @@ use crate::{
         Severity, Transport, read_private, sources,
     },
     requirements::{self, Compared},
+    runtime::remote_of,
     streams,
     telemetry::Collector,
     tls::Certificate,
@@ -109,9 +110,15 @@ pub(crate) enum Fetched {
 impl Deployment {
     /// Fetches what `config` names, its policies included.
     pub(crate) fn of(config: Config) -> Result<Self, Report> {
+        Self::examined(config, |_| ())
+    }
+
+    /// The same; `look` is shown the servers for which everything could be fetched, whatever is missing besides.
+    pub(crate) fn examined(config: Config, look: impl FnOnce(&[Upstream])) -> Result<Self, Report> {
         let mut needs = Needs::new(&config);
         let policies = needs.policies();
         let rest = needs.rest();
+        look(&rest.servers);
         let report = needs.report;
         Self::finish(config, policies, rest, report)
     }
@@ -343,18 +350,30 @@ impl<'c> Needs<'c> {
 
     fn upstream(&mut self, server: &Server) -> Option<Upstream> {
         let name = server.name.clone();
-        let reach = match &server.reach {
+        let (reach, views) = (self.reach(server), self.views(server));
+        let upstream = Upstream { name, reach: reach?, server: server.clone(), views: views? };
+        if let Err(error) = remote_of(&upstream, self.config) {
+            let field = format!("server.{}.url", server.name);
+            let remedy = "correct it, or remove the server";
+            self.report.push(self.config.problem(&field, Severity::Error, error.to_string(), remedy));
+        }
+        Some(upstream)
+    }
+
+    /// All of it is fetched before the first that is missing ends this, so that all that is missing is told.
+    fn reach(&mut self, server: &Server) -> Option<Fetched> {
+        let name = &server.name;
+        Some(match &server.reach {
             Reach::Command(command) => {
                 let args: Vec<_> = command
                     .args
                     .iter()
                     .enumerate()
-                    .map(|(index, arg)| self.argument(&name, index, arg))
+                    .map(|(index, arg)| self.argument(name, index, arg))
                     .collect();
                 let env = self.named(&format!("server.{name}.env"), &command.env);
-                let own = args.into_iter().collect::<Option<Vec<String>>>()?;
-                let (mut words, admission) = self.code(&name, &command.code);
-                words.extend(own);
+                let (mut words, admission) = self.code(name, &command.code);
+                words.extend(args.into_iter().collect::<Option<Vec<String>>>()?);
                 let mut words = words.into_iter();
                 Fetched::Command {
                     program: words.next().unwrap_or_default(),
@@ -366,25 +385,24 @@ impl<'c> Needs<'c> {
                 }
             }
             Reach::Url(remote) => {
-                let headers = self.named(&format!("server.{name}.headers"), &remote.headers)?;
-                let credential = credential::fetch(self.config, &mut self.report, &name, remote).ok()?;
+                let headers = self.named(&format!("server.{name}.headers"), &remote.headers);
+                let credential = credential::fetch(self.config, &mut self.report, name, remote);
+                let (certificate, signer) = (self.certificate(name, remote), self.signer(name, remote));
                 // The names were checked when they were read.
                 let parsed =
-                    headers.into_iter().filter_map(|(name, value)| Some((name.parse().ok()?, value)));
+                    headers?.into_iter().filter_map(|(name, value)| Some((name.parse().ok()?, value)));
                 Fetched::Url {
                     url: remote.url.clone(),
                     headers: parsed.collect(),
-                    credential,
+                    credential: credential.ok()?,
                     ca_file: remote.ca_file.clone(),
-                    certificate: self.certificate(&name, remote)?,
-                    signer: self.signer(&name, remote)?,
+                    certificate: certificate?,
+                    signer: signer?,
                     danger_tls12: remote.danger_tls12,
                     transport: remote.transport,
                 }
             }
-        };
-        let views = self.views(server)?;
-        Some(Upstream { name, reach, server: server.clone(), views })
+        })
     }
 
     /// The program and its first arguments. A server whose admission does not hold has none, and the others are served.
@@ -419,14 +437,7 @@ impl<'c> Needs<'c> {
 
     fn views(&mut self, server: &Server) -> Option<Vec<Arc<View>>> {
         let Some(file) = &server.views else { return Some(Vec::new()) };
-        match views::read(file) {
-            Ok(views) => Some(views),
-            Err(what) => {
-                let field = format!("server.{}.views", server.name);
-                self.report.push(self.config.problem(&field, Severity::Error, what, "correct the file"));
-                None
-            }
-        }
+        views::read(file).map_err(|report| self.report.extend(report)).ok()
     }
 
     fn argument(&mut self, server: &ServerName, index: usize, argument: &Parameter) -> Option<String> {

@@ -34,8 +34,17 @@ enum Settled {
     DangerNone,
 }
 
+/// What settling may leave behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effects {
+    /// Packages that runners get ready, and results of self-tests.
+    Wanted,
+    /// Nothing: a runner is taken as it is.
+    None,
+}
+
 /// Settles it; `None` for servers on the network. `own` is what none of them may reach.
-pub(crate) fn confine(server: &Upstream, own: &Own) -> Option<Confined> {
+pub(crate) fn confine(server: &Upstream, own: &Own, effects: Effects) -> Option<Confined> {
     let Fetched::Command { program, args, env, cwd, sandbox, admission } = &server.reach else { return None };
     let as_written =
         |boundary, settled| Confined { program: program.into(), args: args.clone(), boundary, settled };
@@ -60,11 +69,15 @@ pub(crate) fn confine(server: &Upstream, own: &Own) -> Option<Confined> {
         sealed: admission.as_ref().map(|it| it.sealed()).unwrap_or_default(),
         danger_host_network: sandbox.danger_host_network,
         tier,
+        runner_as_it_is: effects == Effects::None,
     };
     let proved = |tier| {
         let inferred = infer(&asked(tier)).map_err(|fault| fault.to_string())?;
         own.is_out_of_reach_of(&inferred.plan)?;
-        let proof = Proofs::of_user().settle(&inferred.plan)?;
+        let proof = match effects {
+            Effects::Wanted => Proofs::of_user().settle(&inferred.plan),
+            Effects::None => Proofs::of_user().look(&inferred.plan),
+        }?;
         Ok((inferred, proof))
     };
     let wished = tier::settled(sandbox.tier, sandbox.runtime.as_deref()).and_then(proved);
@@ -107,6 +120,18 @@ impl Confined {
             ),
             Settled::NotAdmitted(reason) => format!("`{name}` will not be started: {reason}"),
             Settled::DangerNone => format!("`{name}` runs without a sandbox and can do whatever you can"),
+        }
+    }
+
+    /// Why it will not be started for as long as that is so, and what to do about it.
+    pub(crate) fn refusal(&self) -> Option<(&str, &'static str)> {
+        match &self.settled {
+            Settled::Refused(reason) => Some((
+                reason,
+                "correct what is listed for it; `danger_no_sandbox` starts it without a sandbox",
+            )),
+            // That is told where the admission is looked at.
+            Settled::Contained { .. } | Settled::NotAdmitted(_) | Settled::DangerNone => None,
         }
     }
 

@@ -21,6 +21,7 @@ mod own;
 mod pins;
 mod policies;
 mod post;
+mod preflight;
 mod printer;
 mod proofs;
 mod requirements;

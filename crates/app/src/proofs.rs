@@ -80,23 +80,53 @@ impl Proofs {
     /// Why there is none, for a person.
     pub(crate) fn settle(&self, plan: &Plan) -> Result<Digest, String> {
         let of = Circumstances::now(plan);
-        let file = self.directory.as_deref().map(|directory| directory.join(of.file()));
-        let now = now_ms();
-        let key = self.key();
-        let kept = file.as_deref().zip(key.as_ref()).and_then(|(file, key)| read(file, key));
-        let kept = kept.filter(|kept| kept.is_of(&of, now));
-        let proof = match kept {
-            Some(kept) => kept.proof,
+        let (now, key) = (now_ms(), self.key());
+        let proof = match key.as_ref().and_then(|key| self.kept(&of, now, key)) {
+            Some(proof) => proof,
             None => {
                 let proof = self.prove(plan)?;
-                if let Some((file, key)) = file.zip(key) {
+                if let Some((file, key)) = self.file(&of).zip(key) {
                     keep(&file, &Kept::made(of, now, proof.clone()), &key);
                 }
                 proof
             }
         };
+        self.judged(&proof)
+    }
+
+    /// The same, and nothing is left behind.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn look(&self, plan: &Plan) -> Result<Digest, String> {
+        let key = self.key_file().and_then(|file| read_key_file(&file).ok());
+        let kept = key.and_then(|key| self.kept(&Circumstances::now(plan), now_ms(), &key));
+        let own = self.own();
+        let missing: Vec<&Path> = own.ancestors().take_while(|directory| !directory.exists()).collect();
+        let proof = kept.map_or_else(|| self.prove(plan), Ok);
+        for made in [&*self.ground()].into_iter().chain(missing) {
+            // One that somebody else has put something into stays.
+            let _in_use = std::fs::remove_dir(made);
+        }
+        self.judged(&proof?)
+    }
+
+    fn judged(&self, proof: &Proof) -> Result<Digest, String> {
         let open: Vec<&Probed> = proof.open().collect();
         if open.is_empty() { Ok(proof.digest()) } else { Err(told(&open, &self.own())) }
+    }
+
+    fn file(&self, of: &Circumstances) -> Option<PathBuf> {
+        self.directory.as_deref().map(|directory| directory.join(of.file()))
+    }
+
+    fn kept(&self, of: &Circumstances, now: u64, key: &KeyRing) -> Option<Proof> {
+        let kept = read(&self.file(of)?, key)?;
+        kept.is_of(of, now).then_some(kept.proof)
+    }
+
+    fn key_file(&self) -> Option<PathBuf> {
+        Some(self.directory.as_deref()?.with_file_name(KEY))
     }
 
     /// A result as a signed note, dated, and good for a week.
@@ -111,7 +141,7 @@ impl Proofs {
 
     /// The key that signs results; made when there is none.
     fn key(&self) -> Option<KeyRing> {
-        let file = self.directory.as_deref()?.with_file_name(KEY);
+        let file = self.key_file()?;
         if !file.exists() {
             let name = format!("{}/portcullis-selftest", node_name());
             let key = SigningKey::generate(&name, Algorithm::Ed25519).ok()?;

@@ -74,31 +74,47 @@ impl View {
     /// `passes` says what each argument of the tool gets, where `{argument}` in a text stands for one of the view's.
     ///
     /// # Errors
-    /// [`ViewFault`] when an argument could not be passed safely.
+    /// Every [`ViewFault`] where arguments could not be passed safely.
     pub fn new(
         name: &str,
         tool: &str,
         description: &str,
         arguments: &Map<String, Value>,
         passes: &Map<String, Value>,
-    ) -> Result<Self, ViewFault> {
-        let read = |(passed, value): (&String, &Value)| Ok((passed.clone(), Pass::read(passed, value)?));
-        let passes: Vec<(String, Pass)> = passes.iter().map(read).collect::<Result<_, ViewFault>>()?;
+    ) -> Result<Self, Vec<ViewFault>> {
+        let (mut faults, mut read) = (Vec::new(), Vec::new());
+        for (passed, value) in passes {
+            match Pass::read(passed, value) {
+                Ok(pass) => read.push((passed.clone(), pass)),
+                Err(fault) => faults.push(fault),
+            }
+        }
+        // What an unreadable text would use is not known.
+        let all_read = faults.is_empty();
+        let passes = read;
         let mut used = BTreeSet::new();
         for (passed, pass) in &passes {
             for argument in pass.arguments() {
-                let schema = arguments.get(argument).ok_or_else(|| ViewFault::Unknown {
-                    passed: passed.clone(),
-                    argument: argument.to_owned(),
-                })?;
-                if matches!(pass, Pass::Text(_)) && !is_bounded(schema) {
-                    return Err(ViewFault::Unbounded(argument.to_owned()));
-                }
                 used.insert(argument);
+                let unbounded = ViewFault::Unbounded(argument.to_owned());
+                match arguments.get(argument) {
+                    None => faults
+                        .push(ViewFault::Unknown { passed: passed.clone(), argument: argument.to_owned() }),
+                    Some(schema)
+                        if matches!(pass, Pass::Text(_))
+                            && !is_bounded(schema)
+                            && !faults.contains(&unbounded) =>
+                    {
+                        faults.push(unbounded);
+                    }
+                    Some(_) => {}
+                }
             }
         }
-        if let Some(unused) = arguments.keys().find(|argument| !used.contains(argument.as_str())) {
-            return Err(ViewFault::Unused(unused.clone()));
+        let unused = arguments.keys().filter(|argument| all_read && !used.contains(argument.as_str()));
+        faults.extend(unused.cloned().map(ViewFault::Unused));
+        if !faults.is_empty() {
+            return Err(faults);
         }
         let required: Vec<&String> = arguments.keys().collect();
         let definition = json!({
@@ -317,7 +333,7 @@ mod tests {
         serde_json::from_str(json).unwrap()
     }
 
-    fn view(arguments: &str, passes: &str) -> Result<View, ViewFault> {
+    fn view(arguments: &str, passes: &str) -> Result<View, Vec<ViewFault>> {
         View::new("narrow", "broad", "Does little.", &object(arguments), &object(passes))
     }
 
@@ -359,7 +375,9 @@ mod tests {
             ("{}", r#"{"path":"{name"}"#, ViewFault::Open("path".into())),
             ("{}", r#"{"path":"name}"}"#, ViewFault::Open("path".into())),
         ] {
-            assert_eq!(view(arguments, passes).unwrap_err(), expected, "{passes}");
+            assert_eq!(view(arguments, passes).unwrap_err(), [expected], "{passes}");
         }
+        let several = view(text, r#"{"path":"/{nam}","raw":"{other}"}"#).unwrap_err();
+        assert_eq!(several.len(), 3, "{several:?}");
     }
 }

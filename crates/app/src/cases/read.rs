@@ -10,14 +10,12 @@ use portcullis_core::{
 use portcullis_identity::authorization_details;
 use portcullis_policy::{Answer, Known};
 
-use super::{
-    Asked, Case, Expected, Parts, canonical, channel, conduct, grant, item, labels, node, principal,
-};
+use super::{Asked, Case, Expected, Parts, canonical, channel, conduct, grant, item, labels, principal};
 use crate::config::{
     Problem, Report,
     problem::Fault,
     sources,
-    tree::{Entry, Language, Node, Value},
+    tree::{Entry, Language, Node, Value, push_json},
 };
 
 /// The members that say what is asked for, the item's kind, and the method where none is named.
@@ -294,7 +292,7 @@ impl<'n> Reader<'n> {
             return None;
         }
         let mut json = Vec::new();
-        match node::json(node, &mut json) {
+        match push_json(node, &mut json) {
             Ok(()) => Some(json),
             Err(fault) => {
                 self.faults.push(("arguments".to_owned(), fault));

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use super::{locate, tell, unusable};
 use crate::{
-    compose::{self, Deployment, Door},
-    config,
+    compose::{self, Door},
     exit::Outcome,
+    preflight::{self, Preflight},
     printer::Printer,
 };
 
@@ -23,15 +23,8 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, printer: &Printer) -> Outcome {
     let file = locate(args.config.as_deref())?;
-    let loaded = config::load(&file).map_err(|report| {
-        tell(&report, printer);
-        unusable(&file, &report)
-    })?;
-    tell(&loaded.warnings, printer);
-    let deployment = Deployment::of(loaded.config).map_err(|report| {
-        tell(&report, printer);
-        unusable(&file, &report)
-    })?;
-    tell(&deployment.warnings, printer);
+    let Preflight { deployment, report, .. } = preflight::of_gateway(&file);
+    tell(&report, printer);
+    let deployment = deployment.ok_or_else(|| unusable(&file, &report))?;
     compose::serve(deployment, if args.stdio { Door::Stdio } else { Door::Http }, printer)
 }

@@ -263,6 +263,20 @@ pub fn load(file: &Path) -> Result<Loaded, Report> {
     rules::assemble(file, &text, home.as_deref())
 }
 
+/// Everything that is wrong with the configuration in `file`, and the configuration as far as it can be made out: one
+/// with errors is there to look for more of them, and for nothing else.
+pub(crate) fn examine(file: &Path) -> (Option<Config>, Report) {
+    let home = std::env::home_dir().filter(|home| home.is_absolute());
+    match sources::read(file) {
+        Ok(text) => rules::examine(file, &text, home.as_deref()),
+        Err(problem) => {
+            let mut report = Report::default();
+            report.push(problem);
+            (None, report)
+        }
+    }
+}
+
 /// Whether `text` would be a valid configuration in `file`.
 pub(crate) fn validate(file: &Path, text: &str) -> Result<(), Report> {
     let home = std::env::home_dir().filter(|home| home.is_absolute());

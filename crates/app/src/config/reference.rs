@@ -76,7 +76,8 @@ const HEAD: &str = "\
 
 Portcullis reads one TOML file: the one named with `--config`, else `portcullis.toml` in the working directory, else
 `~/.config/portcullis/portcullis.toml`. A setting that is not on this page is an error. `portcullis check` reports every
-mistake at once with its line, and `portcullis check --explain` shows every setting in force.
+mistake at once with its line, and whatever else keeps `portcullis serve` or one of its servers from starting: it starts no
+server and leaves nothing behind. `portcullis check --explain` shows every setting in force.
 
 A setting whose name starts with `danger_` lowers security and is reported whenever it is used. Paths are relative to
 the file they stand in, and `~/` is the home directory. A running gateway reads the file again when it changes or on

@@ -95,6 +95,14 @@ pub(super) struct Draft {
 
 /// The configuration that `text` describes.
 pub(super) fn assemble(file: &Path, text: &str, home: Option<&Path>) -> Result<Loaded, Report> {
+    match examine(file, text, home) {
+        (Some(config), report) if !report.has_errors() => Ok(Loaded { config, warnings: report }),
+        (_, report) => Err(report),
+    }
+}
+
+/// The same as far as it can be made out, and what is wrong with it.
+pub(super) fn examine(file: &Path, text: &str, home: Option<&Path>) -> (Option<Config>, Report) {
     let shown = sources::label(file);
     let full = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
     let base = full.parent().unwrap_or(Path::new("/")).to_owned();
@@ -123,10 +131,7 @@ pub(super) fn assemble(file: &Path, text: &str, home: Option<&Path>) -> Result<L
     let report = report.sorted();
     settled.sort_by(|a, b| a.name.cmp(&b.name));
     let sources = std::iter::once(full.clone()).chain(imported).collect();
-    match draft.finish(full, settled, sources, named) {
-        Some(config) if !report.has_errors() => Ok(Loaded { config, warnings: report }),
-        _ => Err(report),
-    }
+    (draft.finish(full, settled, sources, named), report)
 }
 
 fn read_sections(walk: &mut Walk<'_>, root: &Table<'_>) -> Draft {

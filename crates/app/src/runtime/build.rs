@@ -6,11 +6,14 @@ use std::{
 };
 
 use portcullis_audit::{Fsync, JsonLinesOptions, Recorder};
-use portcullis_core::{Clock, ControlId, Digest, Launcher, Pins, Secret, wire};
+use portcullis_core::{Clock, ControlId, Digest, Launcher, Pins, Secret, SystemClock, wire};
 use portcullis_gateway::{
     FetchLimits, Server, SessionLimits, Settings, Snapshot,
     outbound::Timing,
-    upstream::{Endpoint, HttpMode, Observer, Program, Server as UpstreamServer, ServerConfig, Transport},
+    upstream::{
+        Endpoint, HttpConfigError, HttpMode, Observer, Program, Server as UpstreamServer, ServerConfig,
+        Transport,
+    },
 };
 use portcullis_identity::{Authenticator, Connector, ConsentPages, Credential, CredentialConfig, Signatures};
 use portcullis_inspect::{Inspector, InspectorOptions, MessageLimits, Misfits, Undeclared, data::TokenKey};
@@ -22,7 +25,7 @@ use crate::{
     approvals::ApprovalFiles,
     compose::{Deployment, Fetched, Upstream as Configured},
     config::{self, Config},
-    confine::{Confined, confine},
+    confine::{Confined, Effects, confine},
     own::Own,
     printer::Printer,
 };
@@ -97,7 +100,7 @@ impl Builder {
         {
             return Ok(same.clone());
         }
-        let confined = confine(configured, own);
+        let confined = confine(configured, own, Effects::Wanted);
         if let Some(confined) = &confined {
             self.printer.status(&confined.described(&configured.name));
         }
@@ -258,6 +261,12 @@ fn server_config(
         max_links: limits.sessions.saturating_add(64),
         ..ServerConfig::new(configured.name.clone(), transport)
     }
+}
+
+/// Whether a client can be made for a server behind a URL.
+pub(crate) fn remote_of(configured: &Configured, config: &Config) -> Result<(), HttpConfigError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    server_config(configured, None, &config.limits, &clock).check()
 }
 
 fn message_limits(limits: &config::Limits) -> MessageLimits {

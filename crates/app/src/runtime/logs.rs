@@ -94,14 +94,18 @@ fn tree(
 
 fn remedy(error: &TransparencyLogError, key: &Path) -> String {
     match error {
-        TransparencyLogError::Keys(KeyFileFault::Io { error, .. })
-            if error.kind() == std::io::ErrorKind::NotFound =>
-        {
-            format!("`portcullis audit key new {}` makes the log's keys", key.display())
-        }
-        TransparencyLogError::Keys(_) => {
-            format!("check `{}`, or name another file with `audit.log_key`", key.display())
-        }
+        TransparencyLogError::Keys(fault) => key_remedy(fault, key),
         _ => "name another directory with `audit.log`, or free this one".to_owned(),
+    }
+}
+
+/// What to do about a file of the log's keys.
+pub(crate) fn key_remedy(fault: &KeyFileFault, key: &Path) -> String {
+    let key = key.display();
+    match fault {
+        KeyFileFault::Io { error, .. } if error.kind() == std::io::ErrorKind::NotFound => {
+            format!("`portcullis audit key new {key}` makes the log's keys")
+        }
+        _ => format!("check `{key}`, or name another file with `audit.log_key`"),
     }
 }

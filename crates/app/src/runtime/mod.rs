@@ -42,9 +42,10 @@ use crate::{
     telemetry::{self, telling},
 };
 use build::Builder;
-pub(crate) use build::node_name;
+pub(crate) use build::{node_name, remote_of};
 use denied::DeniedCalls;
 use logs::Logs;
+pub(crate) use logs::key_remedy;
 use switch::KillSwitch;
 
 /// How often idle sessions and held calls are looked for.

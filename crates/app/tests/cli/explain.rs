@@ -20,6 +20,7 @@ enabled = false
 
 [server.absent]
 command = "no-such-program"
+danger_no_sandbox = true
 "#;
 
 fn valid(name: &str) -> Case {

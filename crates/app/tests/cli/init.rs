@@ -34,7 +34,11 @@ fn a_clients_servers_are_taken_over_with_their_secrets_hidden() {
         policy.contains("Mcp::Server::\"filesystem\"") && policy.contains("Mcp::Server::\"github-work\"")
     );
     assert_eq!(case.mode("secrets/github-work.GITHUB_PERSONAL_ACCESS_TOKEN"), 0o600);
-    case.succeed(&["check"]);
+    let check = case.run(&["check"]);
+    let errors: Vec<_> =
+        check.stderr.lines().filter(|line| line.starts_with("error: portcullis.toml:")).collect();
+    let [docker] = errors.as_slice() else { panic!("{errors:?}") };
+    assert!(docker.contains("server.github-work.command: it will not be started: `docker`"), "{docker}");
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod init;
 mod install;
 mod pins;
 mod policy;
+mod preflight;
 mod revoke;
 mod sandbox;
 mod scan;

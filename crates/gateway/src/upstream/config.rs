@@ -7,7 +7,7 @@ use portcullis_core::{Boundary, Secret, ServerName};
 use portcullis_identity::{Credential, MessageSigner};
 use portcullis_wire::json::Limits;
 
-use super::http::ClientCertificate;
+use super::http::{ClientCertificate, HttpClient, HttpConfigError};
 use crate::outbound::GENEROUS;
 
 /// A configured server.
@@ -121,6 +121,19 @@ impl ServerConfig {
 }
 
 impl ServerConfig {
+    /// Whether a server can be made of it.
+    ///
+    /// # Errors
+    /// When the configuration of a server over HTTP cannot be used.
+    pub fn check(&self) -> Result<(), HttpConfigError> {
+        match &self.transport {
+            Transport::Stdio(_) => Ok(()),
+            Transport::Http(endpoint) => {
+                HttpClient::new(endpoint, self.connect_timeout, self.reading()).map(drop)
+            }
+        }
+    }
+
     /// Bounds for finding out whom a message belongs to. The configured bounds on what is in it are inspection's
     /// to enforce, which can then tell the caller; here a message beyond its bounds belongs to nobody.
     pub(crate) fn reading(&self) -> Limits {

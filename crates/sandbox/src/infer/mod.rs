@@ -42,6 +42,8 @@ pub struct Asked {
     pub danger_host_network: bool,
     /// What puts the boundaries up.
     pub tier: Tier,
+    /// Whether `npx` is taken as it is instead of having npm get the package ready.
+    pub runner_as_it_is: bool,
 }
 
 /// What is to be run instead, which is the same as what was asked for with package runners taken apart.
@@ -102,7 +104,7 @@ pub fn infer(asked: &Asked) -> Result<Inferred, InferFault> {
         return Err(InferFault::Proxy { program: (*program).to_owned(), who });
     }
     let (program, args) = match name {
-        "npx" => npx::take_apart(asked)?,
+        "npx" if !asked.runner_as_it_is => npx::take_apart(asked)?,
         _ => (asked.program.clone(), asked.args.clone()),
     };
     let mut draft = Draft::new(&asked.path, &asked.cwd);

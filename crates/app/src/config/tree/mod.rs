@@ -3,11 +3,13 @@
 //! TOML, JSON with comments and YAML all become the same tree, so that one set of readers, and one way
 //! of reporting mistakes, serves our own file and every client's.
 
+mod json;
 mod jsonc;
 mod toml;
 mod yaml;
 
 use super::problem::Fault;
+pub(crate) use json::push_json;
 
 /// A place in a text, both counted from 1, columns in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

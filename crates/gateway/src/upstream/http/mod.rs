@@ -31,7 +31,8 @@ use tokio::{sync::Semaphore, time::timeout};
 
 pub use hyper_rustls::HttpsConnector;
 
-use self::{client::HttpClient, probe::Legacy};
+pub(super) use self::client::HttpClient;
+use self::probe::Legacy;
 pub use self::{
     client::HttpConfigError,
     identity::ClientCertificate,
