@@ -71,7 +71,7 @@ pub(crate) fn main() -> Exit {
         Ok(cli) => cli,
         Err(error) => {
             printer.usage(&error);
-            return if error.use_stderr() { Exit::Usage } else { Exit::Fine };
+            return printer.end(if error.use_stderr() { Exit::Usage } else { Exit::Fine });
         }
     };
     let outcome = match cli.command {
@@ -111,7 +111,7 @@ pub(crate) fn main() -> Exit {
         Command::Version(args) => version::run(&args, &printer),
         Command::Config(args) => config::run(&args, &printer),
     };
-    outcome.unwrap_or_else(|failure| failure.report(&printer))
+    printer.end(outcome.unwrap_or_else(|failure| failure.report(&printer)))
 }
 
 #[cfg(test)]

@@ -1,8 +1,16 @@
 //! The only writer to standard output and standard error.
 
-use std::io::{self, IsTerminal as _, Write};
+use std::{
+    io::{self, IsTerminal as _, Write},
+    sync::OnceLock,
+};
 
 use serde::Serialize;
+
+use crate::exit::Exit;
+
+/// The first failure to write to standard output, which is one for the whole process.
+static FAILURE: OnceLock<io::Error> = OnceLock::new();
 
 /// Writes what commands have to say: results to standard output, everything about them to standard error.
 #[derive(Clone, Copy, Debug)]
@@ -27,12 +35,12 @@ impl Printer {
 
     /// A line of the result.
     pub(crate) fn line(&self, text: &str) {
-        emit(&mut io::stdout(), &format!("{}\n", printable(text)));
+        emit(&mut Output, &format!("{}\n", printable(text)));
     }
 
     /// A whole document of our own making as the result, byte for byte: Markdown, TOML, a script.
     pub(crate) fn document(&self, text: &str) {
-        emit(&mut io::stdout(), text);
+        emit(&mut Output, text);
     }
 
     /// The result for programs.
@@ -40,14 +48,14 @@ impl Printer {
         // What we serialise has string keys and no failing parts; should it fail, the exit status says so.
         let text =
             serde_json::to_string_pretty(value).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"));
-        emit(&mut io::stdout(), &format!("{text}\n"));
+        emit(&mut Output, &format!("{text}\n"));
     }
 
     /// One of several results for programs, on a line of its own.
     pub(crate) fn json_line(&self, value: &impl Serialize) {
         // As above.
         let text = serde_json::to_string(value).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"));
-        emit(&mut io::stdout(), &format!("{text}\n"));
+        emit(&mut Output, &format!("{text}\n"));
     }
 
     /// What happens meanwhile.
@@ -74,7 +82,18 @@ impl Printer {
     pub(crate) fn usage(&self, error: &clap::Error) {
         let styled = error.render();
         let text = if self.colour { styled.ansi().to_string() } else { styled.to_string() };
-        if error.use_stderr() { emit(&mut io::stderr(), &text) } else { emit(&mut io::stdout(), &text) }
+        if error.use_stderr() { emit(&mut io::stderr(), &text) } else { emit(&mut Output, &text) }
+    }
+
+    /// How a command ends whose result may not have arrived. Whoever reads only the beginning, such as `head`, has what it
+    /// wanted.
+    pub(crate) fn end(&self, exit: Exit) -> Exit {
+        let Some(error) = FAILURE.get().filter(|it| it.kind() != io::ErrorKind::BrokenPipe) else {
+            return exit;
+        };
+        let remedy = "make room, or write the result somewhere else";
+        self.error(&format!("the result could not be written to standard output: {error}"), Some(remedy));
+        if exit == Exit::Fine { Exit::Unreachable } else { exit }
     }
 
     fn labelled(&self, colour: Colour, label: &str, text: &str, remedy: Option<&str>) {
@@ -85,7 +104,41 @@ impl Printer {
     }
 }
 
-/// Writes and does not mind a reader that has gone away.
+/// Standard output. After a failure nothing more is written, and [`Printer::end`] says so.
+pub(crate) struct Output;
+
+impl Output {
+    /// Whether something could not be written.
+    pub(crate) fn has_failed() -> bool {
+        FAILURE.get().is_some()
+    }
+
+    fn noted<T>(written: io::Result<T>) -> io::Result<T> {
+        written.map_err(|error| {
+            let kind = error.kind();
+            let _first = FAILURE.set(error);
+            kind.into()
+        })
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match FAILURE.get() {
+            Some(error) => Err(error.kind().into()),
+            None => Self::noted(io::stdout().write(bytes)),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match FAILURE.get() {
+            Some(error) => Err(error.kind().into()),
+            None => Self::noted(io::stdout().flush()),
+        }
+    }
+}
+
+/// Writes as far as that is possible.
 fn emit(stream: &mut dyn Write, text: &str) {
     let _ = stream.write_all(text.as_bytes());
     let _ = stream.flush();

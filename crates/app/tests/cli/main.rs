@@ -13,6 +13,7 @@ mod explain;
 mod import;
 mod init;
 mod install;
+mod output;
 mod pins;
 mod policy;
 mod preflight;

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     exit::{Exit, Failure, Outcome},
-    printer::Printer,
+    printer::{Output, Printer},
 };
 
 /// Bytes read and written at a time.
@@ -74,10 +74,14 @@ struct Wrong<'l> {
 /// Reads standard input to its end. A line that cannot be read gets an error line of its own.
 pub(super) fn run(default: TextSurface, printer: &Printer) -> Outcome {
     let input = BufReader::with_capacity(BUFFER, io::stdin().lock());
-    let output = BufWriter::with_capacity(BUFFER, io::stdout().lock());
-    let wrong = convert(input, output, default).map_err(|error| {
-        Failure::new(Exit::Unreachable, format!("standard input or output failed: {error}"))
-    })?;
+    let output = BufWriter::with_capacity(BUFFER, Output);
+    let wrong = match convert(input, output, default) {
+        Ok(wrong) => wrong,
+        Err(_) if Output::has_failed() => return Ok(Exit::Fine),
+        Err(error) => {
+            return Err(Failure::new(Exit::Unreachable, format!("standard input failed: {error}")));
+        }
+    };
     if wrong > 0 {
         printer.warning(&format!("{} could not be read", super::super::counted(wrong, "line")), None);
     }
