@@ -7,8 +7,9 @@ use portcullis_core::{Caller, ControlRun, Decision, DecisionRecord, Grant, Princ
 
 /// Longest item name kept, in bytes. Resource URIs are the longest names in practice.
 const MAX_NAME: usize = 1_024;
-/// Longest identity, tenant, trace id or method kept, in bytes.
-const MAX_ID: usize = 256;
+/// Longest identity, tenant, trace id or method kept, in bytes. No identity that `identity` establishes is longer (a
+/// subject of 255 bytes under the name of its issuer), so that whoever is on record can be stopped by what is there.
+const MAX_ID: usize = 384;
 /// Scopes of a token. `identity` takes no token with more.
 const MAX_SCOPES: usize = 64;
 /// Longest explanation kept, in bytes.

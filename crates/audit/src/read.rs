@@ -7,6 +7,8 @@ use std::{
     path::Path,
 };
 
+use portcullis_core::Principal;
+use serde::Deserialize as _;
 use serde_json::Value;
 
 use crate::{bound::MAX_LINE, line::FORMAT_VERSION};
@@ -54,6 +56,11 @@ impl LoggedRecord {
     /// The decision an outcome belongs to.
     pub fn concerns(&self) -> Option<&str> {
         if self.kind() == "outcome" { self.text("decision") } else { None }
+    }
+
+    /// On whose authority, when this is a decision about somebody.
+    pub fn principal(&self) -> Option<Principal> {
+        Principal::deserialize(self.get("caller")?.get("principal")?).ok()
     }
 
     /// What happened, when this is an event.

@@ -1,13 +1,13 @@
 //! Who is asking.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Details, OnBehalf, SubjectToken};
 
 /// What kind of thing a principal is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PrincipalKind {
     /// The operating-system user on the other end of a pipe or loopback socket.
@@ -21,6 +21,9 @@ pub enum PrincipalKind {
 }
 
 impl PrincipalKind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::LocalUser, Self::Dev, Self::Oauth, Self::Gateway];
+
     /// The kind as policies and records write it.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -33,7 +36,7 @@ impl PrincipalKind {
 }
 
 /// An authenticated identity. `kind` and `id` together are unique.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Principal {
     /// What kind of identity this is.
     pub kind: PrincipalKind,
@@ -42,10 +45,38 @@ pub struct Principal {
     pub id: Arc<str>,
 }
 
+/// A text that is no principal.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` is no principal: write kind and id as in records and policies, such as `oauth:corp:alice`, `dev:alice` or `local-user:loopback`"
+)]
+pub struct PrincipalFault(String);
+
 /// As policies write it, `<kind>:<id>`. A kind has no colon, so no two principals are written alike.
 impl fmt::Display for Principal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.kind.as_str(), self.id)
+    }
+}
+
+/// The same form and no other. The id of a subject of access tokens begins with the name of their issuer.
+impl FromStr for Principal {
+    type Err = PrincipalFault;
+
+    fn from_str(text: &str) -> Result<Self, PrincipalFault> {
+        let fault = || PrincipalFault(text.chars().take(80).filter(|it| !it.is_control()).collect());
+        let (kind, id) = text.split_once(':').ok_or_else(fault)?;
+        let kind = PrincipalKind::ALL.into_iter().find(|it| it.as_str() == kind).ok_or_else(fault)?;
+        let whole = match kind {
+            PrincipalKind::Oauth => {
+                id.split_once(':').is_some_and(|(issuer, subject)| !issuer.is_empty() && !subject.is_empty())
+            }
+            _ => !id.is_empty(),
+        };
+        if !whole || id.chars().any(char::is_control) {
+            return Err(fault());
+        }
+        Ok(Self { kind, id: id.into() })
     }
 }
 

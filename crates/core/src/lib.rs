@@ -33,7 +33,7 @@ mod stop;
 pub use answer::{Answer, Surface};
 pub use approvals::{Approval, Approvals, Asked, NoApprovals};
 pub use call::{Call, Channel, Item, ListKind, PutBack, Target};
-pub use caller::{AuthMethod, Caller, Grant, Principal, PrincipalKind};
+pub use caller::{AuthMethod, Caller, Grant, Principal, PrincipalFault, PrincipalKind};
 pub use client_message::ClientMessage;
 pub use clock::{Clock, FakeClock, SystemClock};
 pub use commitment::Commitment;

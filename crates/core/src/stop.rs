@@ -4,12 +4,12 @@ use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-use crate::{Caller, Item, ServerName, Target};
+use crate::{Caller, Item, Principal, ServerName, Target};
 
 /// Longest name of a principal, a tenant or a tool that can be stopped, in bytes.
 const MAX_NAME: usize = 1_024;
 
-/// What is stopped. Written `all`, `server:NAME`, `tool:SERVER__TOOL`, `principal:ID` or `tenant:NAME`.
+/// What is stopped. Written `all`, `server:NAME`, `tool:SERVER__TOOL`, `principal:KIND:ID` or `tenant:NAME`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum StopSubject {
     /// Everything.
@@ -19,7 +19,7 @@ pub enum StopSubject {
     /// A tool, by its server and the name that gives it.
     Tool(ServerName, Arc<str>),
     /// An identity, whether it calls itself or acts for another.
-    Principal(Arc<str>),
+    Principal(Principal),
     /// A tenant.
     Tenant(Arc<str>),
 }
@@ -27,12 +27,12 @@ pub enum StopSubject {
 /// Why a text names nothing that can be stopped.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is nothing that can be stopped: write `all`, `server:NAME`, `tool:SERVER__TOOL`, `principal:ID` or `tenant:NAME`"
+    "`{0}` is nothing that can be stopped: write `all`, `server:NAME`, `tool:SERVER__TOOL`, `principal:KIND:ID` or `tenant:NAME`, for instance `principal:oauth:corp:alice`"
 )]
 pub struct StopFault(String);
 
 /// Where a stop comes from. All of them hold at once: what one source has stopped another cannot resume.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StopSource {
     /// `portcullis stop`.
@@ -61,10 +61,19 @@ impl StopSource {
             Self::FailSafe => "fail-safe",
         }
     }
+
+    /// Who stopped it, for whoever is refused.
+    const fn whose(self) -> &'static str {
+        match self {
+            Self::Command | Self::File | Self::Api | Self::Signal => "by the operator",
+            Self::Behaviour => "by a rule about behaviour",
+            Self::FailSafe => "because the gateway cannot read what was stopped",
+        }
+    }
 }
 
 /// One thing that is stopped.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Stop {
     /// What.
     pub subject: StopSubject,
@@ -74,6 +83,14 @@ pub struct Stop {
     pub reason: Arc<str>,
     /// When it was asked for, in milliseconds since the Unix epoch by the clock of whoever asked.
     pub requested_ms: u64,
+}
+
+impl Stop {
+    /// What whoever is refused may read.
+    pub fn public(&self) -> String {
+        let (subject, whose) = (&self.subject, self.source.whose());
+        format!("`{subject}` is stopped {whose}; try again when the operator has resumed it")
+    }
 }
 
 impl StopSubject {
@@ -93,9 +110,7 @@ impl StopSubject {
     pub fn covers_caller(&self, caller: &Caller) -> bool {
         match self {
             Self::All => true,
-            Self::Principal(id) => {
-                caller.principal.id == *id || caller.actor.as_ref().is_some_and(|actor| actor.id == *id)
-            }
+            Self::Principal(who) => caller.principal == *who || caller.actor.as_ref() == Some(who),
             Self::Tenant(name) => caller.tenant.as_ref() == Some(name),
             Self::Server(_) | Self::Tool(..) => false,
         }
@@ -127,7 +142,7 @@ impl FromStr for StopSubject {
                     name.split_once("__").filter(|(_, tool)| !tool.is_empty()).ok_or_else(fault)?;
                 Ok(Self::Tool(server(of)?, tool.into()))
             }
-            "principal" => Ok(Self::Principal(name.into())),
+            "principal" => name.parse().map(Self::Principal).map_err(|_| fault()),
             "tenant" => Ok(Self::Tenant(name.into())),
             _ => Err(fault()),
         }
@@ -195,9 +210,10 @@ mod tests {
             ("tool:a__t", &plain, Some("a"), "u", false),
             ("tool:a__t", &plain, Some("b"), "t", false),
             ("tool:a__t__u", &plain, Some("a"), "t__u", true),
-            ("principal:alice", &plain, Some("a"), "t", true),
-            ("principal:agent", &agent, Some("a"), "t", true),
-            ("principal:agent", &plain, Some("a"), "t", false),
+            ("principal:dev:alice", &plain, Some("a"), "t", true),
+            ("principal:local-user:alice", &plain, Some("a"), "t", false),
+            ("principal:dev:agent", &agent, Some("a"), "t", true),
+            ("principal:dev:agent", &plain, Some("a"), "t", false),
             ("tenant:acme", &acme, Some("a"), "t", true),
             ("tenant:acme", &plain, Some("a"), "t", false),
         ] {
@@ -221,6 +237,10 @@ mod tests {
             "tool:__t",
             "user:x",
             "principal:",
+            "principal:alice",
+            "principal:corp:alice",
+            "principal:oauth:alice",
+            "principal:oauth:corp:",
             "tenant:a\nb",
         ] {
             assert!(bad.parse::<StopSubject>().is_err(), "{bad}");

@@ -163,7 +163,7 @@ fn asked(resolved: &Resolved) -> Asked {
     let call = &resolved.call;
     let arguments = call.as_written().params().and_then(|params| params.get("arguments")).map(Node::raw);
     Asked {
-        principal: call.caller.principal.id.to_string(),
+        principal: call.caller.principal.to_string(),
         server: call.target.server.as_ref().map(ToString::to_string).unwrap_or_default(),
         item: call.target.item.name().to_owned(),
         arguments: String::from_utf8_lossy(arguments.unwrap_or(b"{}")).into_owned(),

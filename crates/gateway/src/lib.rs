@@ -53,6 +53,7 @@ pub mod views;
 mod watch;
 
 pub use catalogue::{Catalogue, FetchLimits};
+pub use contain::Met;
 pub use gateway::Gateway;
 pub use inbound::Inbound;
 pub use lasting::{HandleKeys, KeptTask, Lasting, TaskBook};

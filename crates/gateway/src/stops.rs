@@ -146,7 +146,7 @@ impl Halt {
         self.token.cancelled().await;
         match &*self.by.lock() {
             Some(stop) => refusal(stop),
-            None => stopped("the call"),
+            None => stopped("the call is stopped; try again when the operator has resumed it".to_owned()),
         }
     }
 
@@ -156,11 +156,10 @@ impl Halt {
 }
 
 fn refusal(stop: &Stop) -> Refusal {
-    stopped(&format!("`{}`", stop.subject)).operator(stop.to_string())
+    stopped(stop.public()).operator(stop.to_string())
 }
 
-fn stopped(what: &str) -> Refusal {
-    let public = format!("{what} is stopped by the operator; try again when they have resumed it");
+fn stopped(public: String) -> Refusal {
     Refusal::new(RefusalKind::Stopped, public).by(ControlId::Log05)
 }
 

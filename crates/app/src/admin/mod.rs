@@ -152,9 +152,11 @@ mod tests {
 
     use parking_lot::Mutex;
     use portcullis_core::{Stop, StopSource, StopSubject};
+    use portcullis_gateway::Met;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
+    use crate::stops::InForce;
 
     #[derive(Default)]
     struct Fake {
@@ -181,6 +183,11 @@ mod tests {
             token == b"secret"
         }
 
+        fn subject(&self, text: &str, anyway: bool) -> Result<StopSubject, String> {
+            let read = text.parse::<StopSubject>().map_err(|fault| fault.to_string())?;
+            if anyway || text == "server:odd" { Ok(read) } else { Err(format!("there is no {text}")) }
+        }
+
         fn stop(&self, subject: &StopSubject, reason: &str) -> Result<(), String> {
             let stop = Stop {
                 subject: subject.clone(),
@@ -192,13 +199,16 @@ mod tests {
             Ok(())
         }
 
-        fn resume(&self, subject: &StopSubject) -> Result<(), String> {
-            self.stops.lock().retain(|stop| stop.subject != *subject);
-            Ok(())
+        fn resume(&self, subject: &StopSubject) -> Result<bool, String> {
+            let mut stops = self.stops.lock();
+            let before = stops.len();
+            stops.retain(|stop| stop.subject != *subject);
+            Ok(stops.len() < before)
         }
 
-        fn in_force(&self) -> Arc<[Stop]> {
-            self.stops.lock().clone().into()
+        fn in_force(&self) -> Vec<InForce> {
+            let met = Met { calls: 2, ..Met::default() };
+            self.stops.lock().iter().map(|stop| InForce { stop: stop.clone(), met }).collect()
         }
     }
 
@@ -271,9 +281,12 @@ mod tests {
                 "web pages",
             ),
             ("GET /stops", bearer, "", 200, r#"{"stops":[]}"#),
+            ("POST /stop", bearer, r#"{"subject":"server:none"}"#, 400, "there is no server:none"),
             ("POST /stop", bearer, odd, 200, stopped),
+            ("GET /stops", bearer, "", 200, r#""met":{"calls":2,"sessions":0,"tasks":0}"#),
             ("GET /stops", bearer, "", 200, stopped),
             ("POST /resume", bearer, r#"{"subject":"server:odd"}"#, 200, r#"{"stops":[]}"#),
+            ("POST /resume", bearer, r#"{"subject":"server:odd"}"#, 404, "was not stopped"),
         ] {
             let length = body.len();
             let request = format!(

@@ -1,14 +1,13 @@
 //! The kill switch over the operator's endpoint: `POST /stop`, `POST /resume` and `GET /stops`.
 
-use std::sync::Arc;
-
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Body, Bytes};
-use portcullis_core::{Stop, StopSubject};
+use portcullis_core::StopSubject;
 use serde::Deserialize;
 
 use super::text;
+use crate::stops::InForce;
 
 /// Longest body of a request.
 const BODY_BYTES: usize = 8 * 1024;
@@ -17,20 +16,25 @@ const BODY_BYTES: usize = 8 * 1024;
 pub(crate) trait Switch: Send + Sync + 'static {
     /// Whether this is the credential.
     fn knows(&self, token: &[u8]) -> bool;
+    /// What a text names, if it is `anyway` to be stopped whether there is such a thing or not; the error is for the
+    /// operator.
+    fn subject(&self, text: &str, anyway: bool) -> Result<StopSubject, String>;
     /// Stops something; the error is for the operator.
     fn stop(&self, subject: &StopSubject, reason: &str) -> Result<(), String>;
-    /// Takes back what the endpoint has stopped.
-    fn resume(&self, subject: &StopSubject) -> Result<(), String>;
+    /// Takes back what the endpoint has stopped; says whether it had.
+    fn resume(&self, subject: &StopSubject) -> Result<bool, String>;
     /// What is stopped, by all sources.
-    fn in_force(&self) -> Arc<[Stop]>;
+    fn in_force(&self) -> Vec<InForce>;
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Asked {
-    subject: StopSubject,
+    subject: String,
     #[serde(default)]
     reason: String,
+    #[serde(default)]
+    anyway: bool,
 }
 
 /// Whether a path belongs here.
@@ -63,12 +67,23 @@ where
         Ok(asked) => asked,
         Err(what) => return text(StatusCode::BAD_REQUEST, format!("{what}\n")),
     };
-    let done = match path.as_str() {
-        "/stop" => switch.stop(&asked.subject, &asked.reason),
-        _ => switch.resume(&asked.subject),
+    let resumes = path == "/resume";
+    // What is stopped can be resumed, whether it is still known or not.
+    let whole =
+        |what| if resumes { switch.subject(&asked.subject, true).map_err(|_| what) } else { Err(what) };
+    let subject = match switch.subject(&asked.subject, asked.anyway).or_else(whole) {
+        Ok(subject) => subject,
+        Err(what) => return text(StatusCode::BAD_REQUEST, format!("{what}\n")),
+    };
+    let done = match resumes {
+        false => switch.stop(&subject, &asked.reason).map(|()| true),
+        true => switch.resume(&subject),
     };
     match done {
-        Ok(()) => listed(&switch.in_force()),
+        Ok(true) => listed(&switch.in_force()),
+        Ok(false) => {
+            text(StatusCode::NOT_FOUND, format!("`{subject}` was not stopped through this endpoint\n"))
+        }
         Err(what) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{what}\n")),
     }
 }
@@ -92,7 +107,7 @@ where
         .map_err(|e| format!("send {{\"subject\": \"server:NAME\", \"reason\": \"…\"}}: {e}"))
 }
 
-fn listed(stops: &[Stop]) -> Response<Full<Bytes>> {
+fn listed(stops: &[InForce]) -> Response<Full<Bytes>> {
     // Texts and numbers always serialise.
     let mut body = serde_json::to_vec(&serde_json::json!({ "stops": stops })).unwrap_or_default();
     body.push(b'\n');

@@ -9,7 +9,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use bytes::Bytes;
 use portcullis_core::{
     AuthMethod, Call, Caller, Canonical, Channel, Conduct, Context, Deed, Details, Flow, Grant, Item, Label,
-    LabelClass, Labels, ListKind, Principal, PrincipalKind, RecordId, ServerName, Target,
+    LabelClass, Labels, ListKind, PrincipalKind, RecordId, ServerName, Target,
     wire::{Limits, Message, Method, Version, decode_one},
 };
 use portcullis_policy::{Answer, Known};
@@ -82,15 +82,6 @@ impl Parts {
             put_back: None,
         })
     }
-}
-
-/// `<kind>:<id>`, as policies write it.
-pub(crate) fn principal(text: &str) -> Option<Principal> {
-    const KINDS: [PrincipalKind; 4] =
-        [PrincipalKind::LocalUser, PrincipalKind::Dev, PrincipalKind::Oauth, PrincipalKind::Gateway];
-    let (kind, id) = text.split_once(':').filter(|(_, id)| !id.is_empty())?;
-    let kind = KINDS.into_iter().find(|known| known.as_str() == kind)?;
-    Some(Principal { kind, id: id.into() })
 }
 
 /// How a principal of that kind is established, where nothing more is said.

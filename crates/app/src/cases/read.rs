@@ -10,7 +10,7 @@ use portcullis_core::{
 use portcullis_identity::authorization_details;
 use portcullis_policy::{Answer, Known};
 
-use super::{Asked, Case, Expected, Parts, canonical, channel, conduct, grant, item, labels, principal};
+use super::{Asked, Case, Expected, Parts, canonical, channel, conduct, grant, item, labels};
 use crate::config::{
     Problem, Report,
     problem::Fault,
@@ -231,11 +231,11 @@ impl<'n> Reader<'n> {
 
     fn caller(&mut self, whole: &Node) -> Option<Caller> {
         const FORM: &str = "write kind and id as policies do, such as `oauth:corp:alice`";
-        let who = self.parsed("principal", FORM, principal);
+        let who = self.parsed("principal", FORM, |text| text.parse().ok());
         if self.member("principal").is_none() {
             self.fault_at(whole, "principal", "it is not said who asks", FORM);
         }
-        let actor = self.parsed("actor", FORM, principal);
+        let actor = self.parsed("actor", FORM, |text| text.parse().ok());
         let tenant = self.text("tenant").map(Into::into);
         let (scopes, issuer, client) = (self.words("scopes"), self.text("issuer"), self.text("client"));
         let proven = self.flag("proof_of_possession").unwrap_or(false);

@@ -8,7 +8,7 @@ use portcullis_core::{
 use portcullis_policy::{Answer, Known};
 use serde_json::Value;
 
-use super::{Asked, Parts, canonical, channel, conduct, grant, item, labels, method_of, principal};
+use super::{Asked, Parts, canonical, channel, conduct, grant, item, labels, method_of};
 
 /// A decision of policy that is on record.
 pub(crate) struct Recorded {
@@ -103,7 +103,7 @@ fn words(value: Option<&Value>) -> Option<Vec<String>> {
 fn caller(value: &Value) -> Option<Caller> {
     let who = |value: &Value| -> Option<Principal> {
         let part = |name: &str| value.get(name)?.as_str();
-        principal(&format!("{}:{}", part("kind")?, whole(part("id")?)?))
+        format!("{}:{}", part("kind")?, whole(part("id")?)?).parse().ok()
     };
     let member = |name: &str| value.get(name).filter(|member| !member.is_null());
     let principal = who(value.get("principal")?)?;

@@ -16,6 +16,7 @@ use crate::{
     exit::{Exit, Failure, Outcome},
     files,
     printer::Printer,
+    stops::Known,
 };
 
 /// Take back access: of a principal, of a client, or of one token. A running gateway follows at once.
@@ -119,13 +120,10 @@ fn wanted(args: &Args, config: &Config) -> Result<Revoked, Failure> {
         })
     };
     match (&args.principal, &args.client, &args.token_id) {
-        (Some(principal), ..)
-            if principal.split_once(':').is_some_and(|(kind, id)| !kind.is_empty() && !id.is_empty()) =>
-        {
-            Ok(Revoked::Principal { principal: principal.clone() })
+        (Some(principal), ..) => {
+            let principal = Known::of(config).principal(principal)?.to_string();
+            Ok(Revoked::Principal { principal })
         }
-        (Some(principal), ..) => Err(Failure::new(Exit::Usage, format!("`{principal}` is not a principal"))
-            .remedy("write kind and id as in records and policies, such as `oauth:corp:alice`")),
         (_, Some(client), _) => Ok(Revoked::Client { issuer: issuer()?, client: client.clone() }),
         (_, _, Some(token_id)) => Ok(Revoked::Token { issuer: issuer()?, token_id: token_id.clone() }),
         (None, None, None) => Err(Failure::new(Exit::Usage, "it is not said what is to be taken back")

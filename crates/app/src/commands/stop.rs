@@ -3,30 +3,36 @@
 use std::path::PathBuf;
 
 use portcullis_core::{Clock as _, Stop, StopSource, StopSubject, SystemClock};
+use portcullis_gateway::Met;
 use serde::Serialize;
 
-use super::locate;
+use super::{counted, locate};
 use crate::{
     config,
     exit::{Exit, Failure, Outcome},
     printer::Printer,
-    stops::StopDirectory,
+    stops::{self, Known, StopDirectory, Word},
 };
 
 /// Stop a server, a tool, a principal, a tenant or everything, in every gateway that shares the directory.
 ///
 /// Within a second calls under way end, links to a stopped server are closed, and new calls are refused, until
-/// `portcullis resume` and after restarts too. Without a subject, shows what is stopped.
+/// `portcullis resume` and after restarts too. Every gateway that runs is waited for and says what it ended. Without a
+/// subject, shows what is stopped.
 #[derive(Debug, clap::Args)]
 pub(crate) struct StopArgs {
-    /// What kind of thing.
-    #[arg(value_enum)]
-    kind: Option<Kind>,
-    /// Which one; a tool by its server and name, `SERVER__TOOL`.
+    /// `server`, `tool`, `principal`, `tenant` or `all`; or kind and name in one, as records and alerts write them:
+    /// `server:files`, `principal:oauth:corp:alice`.
+    kind: Option<String>,
+    /// Which one: a tool by its server and name, `SERVER__TOOL`; a principal as policies write it, such as
+    /// `oauth:corp:alice`, or what of that is enough to tell who is meant.
     name: Option<String>,
     /// Why, for the record and whoever reads it.
     #[arg(long, default_value = "")]
     reason: String,
+    /// Stop it although no configuration and no gateway knows of such a thing: one that starts later may.
+    #[arg(long, requires = "kind")]
+    anyway: bool,
     #[command(flatten)]
     place: Place,
     /// Write the result as JSON.
@@ -37,10 +43,11 @@ pub(crate) struct StopArgs {
 /// Take back what `portcullis stop` or a rule of `[behaviour]` has stopped.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ResumeArgs {
-    /// What kind of thing.
-    #[arg(value_enum)]
-    kind: Kind,
-    /// Which one; a tool by its server and name, `SERVER__TOOL`.
+    /// `server`, `tool`, `principal`, `tenant` or `all`; or kind and name in one, as records and alerts write them:
+    /// `server:files`, `principal:oauth:corp:alice`.
+    kind: String,
+    /// Which one: a tool by its server and name, `SERVER__TOOL`; a principal as policies write it, such as
+    /// `oauth:corp:alice`, or what of that is enough to tell who is meant.
     name: Option<String>,
     #[command(flatten)]
     place: Place,
@@ -59,44 +66,61 @@ struct Place {
     config: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Kind {
-    Server,
-    Tool,
-    Principal,
-    Tenant,
-    All,
-}
-
 #[derive(Serialize)]
 struct Stopped<'d> {
     directory: &'d std::path::Path,
     stops: &'d [Stop],
     /// Files in the directory that name nothing that can be stopped.
     ignored: &'d [String],
+    /// Gateways that run and watch the directory, and what they have in force.
+    gateways: &'d [Word],
 }
 
+/// What a gateway takes back with what the operator takes back: what a rule has stopped is theirs to resume.
+const RESUMED: [StopSource; 2] = [StopSource::Command, StopSource::Behaviour];
+
 pub(crate) fn stop(args: &StopArgs, printer: &Printer) -> Outcome {
-    let directory = args.place.directory()?;
-    if let Some(kind) = args.kind {
-        let subject = subject(kind, args.name.as_deref())?;
-        directory.stop(StopSource::Command, &subject, &args.reason, SystemClock.now_ms())?;
+    let (directory, configured) = args.place.directory()?;
+    let Some(kind) = args.kind.as_deref() else {
+        show(&directory, &heard(&directory, |_| true)?, args.json, printer);
+        return Ok(Exit::Fine);
+    };
+    let known = if args.anyway { None } else { known(&directory, configured)? };
+    let subject = subject(kind, args.name.as_deref(), known.as_ref())?;
+    directory.stop(StopSource::Command, &subject, &args.reason, SystemClock.now_ms())?;
+    let in_force = |word: &Word| word.about(&subject, &[StopSource::Command]).is_some();
+    let words = heard(&directory, in_force)?;
+    show(&directory, &words, args.json, printer);
+    words.iter().for_each(|word| told(&subject, word, printer));
+    match words.iter().find(|word| !in_force(word)) {
+        None => Ok(Exit::Fine),
+        Some(word) => {
+            let what = format!("the gateway with process {} has not put it in force", word.process);
+            Err(Failure::new(Exit::Unreachable, what).remedy("end the process, or look at what it says"))
+        }
     }
-    show(&directory, args.json, printer);
-    Ok(Exit::Fine)
 }
 
 pub(crate) fn resume(args: &ResumeArgs, printer: &Printer) -> Outcome {
-    let directory = args.place.directory()?;
-    let subject = subject(args.kind, args.name.as_deref())?;
-    directory.resume(StopSource::Command, &subject)?;
-    // What a rule has stopped is an operator's to take back.
-    directory.resume(StopSource::Behaviour, &subject)?;
-    show(&directory, args.json, printer);
+    let (directory, configured) = args.place.directory()?;
+    let known = known(&directory, configured)?;
+    // What is stopped can be resumed, whether it is still known or not.
+    let read = |known: Option<&Known>| subject(&args.kind, args.name.as_deref(), known);
+    let subject = read(known.as_ref()).or_else(|unknown| read(None).map_err(|_| unknown))?;
+    let mut resumed = false;
+    for source in RESUMED {
+        resumed |= directory.resume(source, &subject)?;
+    }
+    let words = heard(&directory, |word| word.about(&subject, &RESUMED).is_none())?;
+    show(&directory, &words, args.json, printer);
     let stops = directory.read().stops;
     let left: Vec<_> = stops.iter().filter(|stop| stop.subject == subject).collect();
-    if left.is_empty() {
+    if left.is_empty() && resumed {
         return Ok(Exit::Fine);
+    }
+    if left.is_empty() {
+        return Err(Failure::new(Exit::Findings, format!("`{subject}` was not stopped"))
+            .remedy("`portcullis stop` shows what is"));
     }
     let sources: Vec<_> = left.iter().map(|stop| stop.source.as_str()).collect();
     let what = format!("`{subject}` stays stopped by {}", sources.join(" and "));
@@ -107,13 +131,28 @@ pub(crate) fn resume(args: &ResumeArgs, printer: &Printer) -> Outcome {
     Err(Failure::new(Exit::Findings, what).remedy(remedy))
 }
 
+/// The subject that is meant, among what is known if something is.
+fn subject(kind: &str, name: Option<&str>, known: Option<&Known>) -> Result<StopSubject, Failure> {
+    let text = match (kind, name) {
+        ("all", Some(_)) => return Err(Failure::new(Exit::Usage, "`all` takes no name")),
+        ("server" | "tool" | "principal" | "tenant", None) => {
+            return Err(Failure::new(Exit::Usage, "say which one"));
+        }
+        (kind, None) => kind.to_owned(),
+        (kind, Some(name)) => format!("{kind}:{name}"),
+    };
+    known.map_or_else(|| stops::subject(&text), |known| known.subject(&text))
+}
+
 impl Place {
-    fn directory(&self) -> Result<StopDirectory, Failure> {
+    /// The directory, and what the configuration knows where there is one.
+    fn directory(&self) -> Result<(StopDirectory, Option<Known>), Failure> {
         if let Some(directory) = &self.directory {
-            return Ok(StopDirectory::at(directory));
+            return Ok((StopDirectory::at(directory), None));
         }
         if self.config.is_none() && locate(None).is_err() {
-            return config::default_stop_directory().map(|path| StopDirectory::at(&path)).ok_or_else(|| {
+            let default = config::default_stop_directory().map(|path| (StopDirectory::at(&path), None));
+            return default.ok_or_else(|| {
                 Failure::new(Exit::Usage, "the home directory is not known")
                     .remedy("name the directory with `--directory`")
             });
@@ -121,7 +160,10 @@ impl Place {
         // A stop must not wait for somebody to correct the rest of the file.
         let file = locate(self.config.as_deref())?;
         match config::load(&file) {
-            Ok(loaded) => Ok(StopDirectory::at(&loaded.config.stop.directory)),
+            Ok(loaded) => {
+                let directory = StopDirectory::at(&loaded.config.stop.directory);
+                Ok((directory, Some(Known::of(&loaded.config))))
+            }
             Err(_) => Err(Failure::new(Exit::Usage, format!("{} cannot be used", file.display())).remedy(
                 "name the directory with `--directory`; `portcullis check` says what is wrong with the file",
             )),
@@ -129,27 +171,48 @@ impl Place {
     }
 }
 
-fn subject(kind: Kind, name: Option<&str>) -> Result<StopSubject, Failure> {
-    let text = match (kind, name) {
-        (Kind::All, None) => "all".to_owned(),
-        (Kind::All, Some(_)) => return Err(Failure::new(Exit::Usage, "`all` takes no name")),
-        (_, None) => return Err(Failure::new(Exit::Usage, "say which one")),
-        (Kind::Server, Some(name)) => format!("server:{name}"),
-        (Kind::Tool, Some(name)) => format!("tool:{name}"),
-        (Kind::Principal, Some(name)) => format!("principal:{name}"),
-        (Kind::Tenant, Some(name)) => format!("tenant:{name}"),
-    };
-    text.parse().map_err(|fault: portcullis_core::StopFault| Failure::new(Exit::Usage, fault.to_string()))
+/// What the configuration and the gateways that run know; none where there is neither.
+fn known(directory: &StopDirectory, configured: Option<Known>) -> Result<Option<Known>, Failure> {
+    let running = heard(directory, |_| true)?.into_iter().map(|word| word.knows);
+    Ok(configured.into_iter().chain(running).reduce(Known::and))
 }
 
-fn show(directory: &StopDirectory, json: bool, printer: &Printer) {
+fn heard(directory: &StopDirectory, wanted: impl Fn(&Word) -> bool) -> Result<Vec<Word>, Failure> {
+    stops::heard(directory.path(), wanted).map_err(|error| {
+        Failure::new(Exit::Usage, format!("`{}` cannot be read: {error}", directory.path().display()))
+    })
+}
+
+/// Tells what a gateway did about a stop.
+fn told(subject: &StopSubject, word: &Word, printer: &Printer) {
+    let Some(it) = word.about(subject, &[StopSource::Command]) else { return };
+    let Word { process, config, .. } = word;
+    printer.done(&format!("in force in process {process} ({config}): {}", met(subject, it.met)));
+}
+
+fn met(subject: &StopSubject, Met { calls, sessions, tasks }: Met) -> String {
+    let ended = [(calls, "call"), (sessions, "session"), (tasks, "task")];
+    let ended: Vec<_> =
+        ended.iter().filter(|(number, _)| *number > 0).map(|(number, what)| counted(*number, what)).collect();
+    match (subject, ended.is_empty()) {
+        (_, false) => format!("ended {}", ended.join(", ")),
+        (StopSubject::Principal(_) | StopSubject::Tenant(_), true) => {
+            "nobody of that name is connected at present".to_owned()
+        }
+        (_, true) => "no call to it was under way".to_owned(),
+    }
+}
+
+fn show(directory: &StopDirectory, words: &[Word], json: bool, printer: &Printer) {
     let reading = directory.read();
     if json {
-        return printer.json(&Stopped {
+        printer.json(&Stopped {
             directory: directory.path(),
             stops: &reading.stops,
             ignored: &reading.strange,
+            gateways: words,
         });
+        return;
     }
     for stop in &reading.stops {
         printer.line(&format!(
@@ -162,9 +225,10 @@ fn show(directory: &StopDirectory, json: bool, printer: &Printer) {
     for name in &reading.strange {
         printer.warning(&format!("`{name}` names nothing that can be stopped"), None);
     }
+    let place = directory.path().display();
     if reading.stops.is_empty() {
-        printer.done(&format!("nothing is stopped by `{}`", directory.path().display()));
-    } else {
-        printer.done("gateways that watch this directory act on it within a second, and record it");
+        printer.done(&format!("nothing is stopped by `{place}`"));
+    } else if words.is_empty() {
+        printer.done(&format!("no gateway that watches `{place}` runs; those that start act on it"));
     }
 }

@@ -11,6 +11,7 @@ use crate::{
     exit::{Exit, Failure, Outcome},
     lasting,
     printer::Printer,
+    stops::Known,
 };
 
 /// Show the tasks of servers, and whose they are.
@@ -67,7 +68,9 @@ pub(crate) fn run(args: &Args, printer: &Printer) -> Outcome {
         ))
     });
     let rows: Vec<Row<'_>> = tasks.iter().map(row).collect();
-    let wanted = |row: &&Row<'_>| args.principal.as_ref().is_none_or(|principal| *principal == row.principal);
+    let principal = args.principal.as_deref().map(|who| Known::of(&config).principal(who)).transpose()?;
+    let principal = principal.map(|who| who.to_string());
+    let wanted = |row: &&Row<'_>| principal.as_ref().is_none_or(|principal| *principal == row.principal);
     let rows: Vec<&Row<'_>> = rows.iter().filter(wanted).collect();
     if args.json {
         printer.json(&rows);

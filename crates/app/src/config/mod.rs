@@ -22,7 +22,7 @@ mod section;
 mod server;
 mod setting;
 pub(crate) mod sources;
-mod spelling;
+pub(crate) mod spelling;
 pub mod stream;
 mod supply;
 mod targets;

@@ -288,7 +288,7 @@ settings! {
     pub struct StopSwitch {
         /// Directory that says what is stopped. Besides what the commands, the operator's endpoint and signals write
         /// there, a file of one's own stops what its name says: `all`, `server:NAME`, `tool:SERVER__TOOL`,
-        /// `principal:ID` or `tenant:NAME`. Whoever can write it can stop and resume.
+        /// `principal:KIND:ID` or `tenant:NAME`. Whoever can write it can stop and resume.
         Restart directory: PathBuf = FilePath, default r#""~/.local/state/portcullis/stop""#;
     }
 }

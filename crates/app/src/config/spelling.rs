@@ -3,7 +3,7 @@
 use super::kind::clip;
 
 /// The known name that a misspelt one was probably meant to be.
-pub(super) fn nearest<'k>(written: &str, known: &[&'k str]) -> Option<&'k str> {
+pub(crate) fn nearest<'k>(written: &str, known: &[&'k str]) -> Option<&'k str> {
     let normal = |name: &str| name.to_lowercase().replace('-', "_");
     let written = normal(&clip(written));
     let distance = |name: &&str| edit_distance(&written, &normal(name));

@@ -69,6 +69,7 @@ pub(super) async fn serve(
         builder: builder.clone(),
         ingress,
         certificate: deployment.certificate.clone(),
+        switch: switch.clone(),
         address,
         printer: *printer,
     };

@@ -115,11 +115,11 @@ async fn run(mut deployment: Deployment, door: Door, printer: &Printer) -> Outco
     let watch = Watch::start(
         &deployment.config.behaviour,
         &deployment.config.audit.file,
-        stops.clone(),
+        stops,
         recorder.clone(),
         *printer,
     )?;
-    let switch = KillSwitch::new(stops, gateway.clone(), clock, *printer);
+    let switch = KillSwitch::new(&deployment.config, gateway.clone(), clock, *printer);
     let stop = CancellationToken::new();
     tokio::spawn(switch.clone().follow(stop.clone()));
     let background = tokio::spawn(sweep(gateway.clone(), stop.clone()));
@@ -141,6 +141,7 @@ async fn run(mut deployment: Deployment, door: Door, printer: &Printer) -> Outco
         }
     };
     stop.cancel();
+    switch.leave();
     gateway.close().await;
     launcher.all_ended(LAST_WORDS).await;
     denied.summary().iter().for_each(|line| printer.status(line));

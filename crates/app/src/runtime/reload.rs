@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 use portcullis_audit::{Digests, EventKind};
 use portcullis_gateway::{Gateway, ingress::http::HttpIngress};
 
-use super::{build::Builder, http};
+use super::{build::Builder, http, switch::KillSwitch};
 use crate::{
     compose::Deployment,
     config::{
@@ -23,6 +23,7 @@ pub(super) struct Follower {
     pub(super) ingress: Arc<HttpIngress>,
     /// The certificate the listener was opened with: connections get what it holds.
     pub(super) certificate: Option<Arc<Certificate>>,
+    pub(super) switch: Arc<KillSwitch>,
     pub(super) address: SocketAddr,
     pub(super) printer: Printer,
 }
@@ -75,6 +76,7 @@ impl Follower {
         };
         self.gateway.put_in_force(snapshot, digests);
         self.ingress.reconfigure(http::options(next, self.address), http::limiter(&next.config));
+        self.switch.knows_of(&next.config);
         self.printer.done(&format!("the changed configuration is in force ({})", next.digest));
         next.warnings.problems().iter().for_each(|p| self.printer.warning(&p.what, Some(&p.remedy)));
         let waiting = current.config.needs_restart(&next.config);

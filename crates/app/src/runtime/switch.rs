@@ -6,16 +6,17 @@ use std::{sync::Arc, time::Duration};
 use parking_lot::Mutex;
 use portcullis_audit::EventKind;
 use portcullis_core::{Clock, Digest, Stop, StopSource, StopSubject};
-use portcullis_gateway::Gateway;
+use portcullis_gateway::{Gateway, Met};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     admin::Switch,
-    exit::Failure,
+    config::Config,
+    exit::{Exit, Failure},
     files::{self, Access, Existing},
     printer::Printer,
-    stops::{Reading, StopDirectory, TOKEN},
+    stops::{self, InForce, Keeper, Known, Reading, StopDirectory, TOKEN, Word},
 };
 
 /// How often the directory is looked at.
@@ -27,7 +28,13 @@ pub(super) struct KillSwitch {
     gateway: Arc<Gateway>,
     clock: Arc<dyn Clock>,
     printer: Printer,
+    /// What it was started with, for whoever stops something.
+    config: String,
+    known: Mutex<Known>,
     seen: Mutex<Reading>,
+    /// What each stop in force met.
+    met: Mutex<Vec<(Stop, Met)>>,
+    keeper: Mutex<Option<Keeper>>,
     /// Digest of the credential of the operator's endpoint, so that comparing tells nothing about it.
     token: Mutex<Option<Digest>>,
 }
@@ -35,15 +42,63 @@ pub(super) struct KillSwitch {
 impl KillSwitch {
     /// What is stopped is in force when this returns.
     pub(super) fn new(
-        directory: StopDirectory,
+        config: &Config,
         gateway: Arc<Gateway>,
         clock: Arc<dyn Clock>,
         printer: Printer,
     ) -> Arc<Self> {
-        let switch =
-            Self { directory, gateway, clock, printer, seen: Mutex::default(), token: Mutex::default() };
+        let directory = StopDirectory::at(&config.stop.directory);
+        let begun = files::private_directory(directory.path()).and_then(|()| {
+            Keeper::begin(directory.path()).map_err(|error| {
+                let place = directory.path().display();
+                Failure::new(Exit::Usage, format!("`{place}` cannot be written: {error}"))
+            })
+        });
+        let keeper = begun
+            .map_err(|failure| {
+                let remedy = "stops hold, but `portcullis stop` is not told what they meet";
+                printer.warning(&failure.to_line(), Some(remedy));
+            })
+            .ok();
+        let switch = Self {
+            directory,
+            gateway,
+            clock,
+            printer,
+            config: config.file.display().to_string(),
+            known: Mutex::new(Known::of(config)),
+            seen: Mutex::default(),
+            met: Mutex::default(),
+            keeper: Mutex::new(keeper),
+            token: Mutex::default(),
+        };
         switch.look();
+        switch.say();
         Arc::new(switch)
+    }
+
+    /// From now on these are the servers and callers that there are.
+    pub(super) fn knows_of(&self, config: &Config) {
+        *self.known.lock() = Known::of(config);
+        self.say();
+    }
+
+    /// Nobody is to wait for this gateway any more.
+    pub(super) fn leave(&self) {
+        self.keeper.lock().take();
+    }
+
+    /// Tells commands what is in force here.
+    fn say(&self) {
+        let stops = self.in_force();
+        let knows = self.known.lock().clone();
+        let word = Word { process: std::process::id(), config: self.config.clone(), knows, stops };
+        if let Some(keeper) = self.keeper.lock().as_mut()
+            && let Err(error) = keeper.say(&word)
+        {
+            self.printer
+                .warning(&format!("`portcullis stop` cannot be told what is in force: {error}"), None);
+        }
     }
 
     /// Looks at the directory until `stop`, and at signals: `SIGUSR1` stops everything, `SIGUSR2` takes that back.
@@ -62,7 +117,7 @@ impl KillSwitch {
                     let now_ms = self.clock.now_ms();
                     self.directory.stop(StopSource::Signal, &StopSubject::All, "SIGUSR1", now_ms)
                 }
-                _ = off.recv() => self.directory.resume(StopSource::Signal, &StopSubject::All),
+                _ = off.recv() => self.directory.resume(StopSource::Signal, &StopSubject::All).map(drop),
             };
             if let Err(failure) = changed {
                 failure.report(&self.printer);
@@ -79,9 +134,8 @@ impl KillSwitch {
             Some(token) => token,
             None => {
                 let mut random = [0; 32];
-                getrandom::fill(&mut random).map_err(|error| {
-                    Failure::new(crate::exit::Exit::Usage, format!("no random bytes: {error}"))
-                })?;
+                getrandom::fill(&mut random)
+                    .map_err(|error| Failure::new(Exit::Usage, format!("no random bytes: {error}")))?;
                 let token: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
                 files::private_directory(self.directory.path())?;
                 files::write(&path, token.as_bytes(), Access::Private, Existing::Replace)?;
@@ -106,12 +160,17 @@ impl KillSwitch {
             self.gateway.event(EventKind::Degraded, what.clone());
             self.printer.warning(
                 &what,
-                Some("name it `all`, `server:NAME`, `tool:SERVER__TOOL`, `principal:ID` or `tenant:NAME`"),
+                Some(
+                    "name it `all`, `server:NAME`, `tool:SERVER__TOOL`, `principal:KIND:ID` or `tenant:NAME`",
+                ),
             );
         }
         if seen.stops != now.stops {
             self.tell(&seen.stops, &now.stops);
-            self.gateway.put_stops(now.stops.clone());
+            let begun = self.gateway.put_stops(now.stops.clone());
+            self.met.lock().retain(|(stop, _)| now.stops.iter().any(|it| same(it, stop)));
+            self.met.lock().extend(begun);
+            self.say();
         }
         *seen = now;
     }
@@ -119,6 +178,12 @@ impl KillSwitch {
     fn tell(&self, before: &[Stop], now: &[Stop]) {
         for stop in now.iter().filter(|stop| !before.contains(stop)) {
             self.printer.warning(&stop.to_string(), None);
+            let unknown = self.known.lock().check(&stop.subject).err();
+            if let (Some(unknown), StopSource::File) = (unknown, stop.source) {
+                let what = format!("a file stops `{}`: {}", stop.subject, unknown.to_line());
+                self.gateway.event(EventKind::Degraded, what.clone());
+                self.printer.warning(&what, None);
+            }
         }
         for stop in before.iter().filter(|stop| !now.contains(stop)) {
             self.printer.done(&format!("`{}` is no longer stopped ({})", stop.subject, stop.source.as_str()));
@@ -126,7 +191,17 @@ impl KillSwitch {
     }
 }
 
+/// Whether they are one stop, whatever its reason has become.
+fn same(a: &Stop, b: &Stop) -> bool {
+    a.subject == b.subject && a.source == b.source
+}
+
 impl Switch for KillSwitch {
+    fn subject(&self, text: &str, anyway: bool) -> Result<StopSubject, String> {
+        let read = if anyway { stops::subject(text) } else { self.known.lock().subject(text) };
+        read.map_err(|failure| failure.to_line())
+    }
+
     fn knows(&self, token: &[u8]) -> bool {
         *self.token.lock() == Some(Digest::of(token))
     }
@@ -138,13 +213,13 @@ impl Switch for KillSwitch {
         done.map_err(|failure| failure.to_line())
     }
 
-    fn resume(&self, subject: &StopSubject) -> Result<(), String> {
+    fn resume(&self, subject: &StopSubject) -> Result<bool, String> {
         let done = self.directory.resume(StopSource::Api, subject);
         self.look();
         done.map_err(|failure| failure.to_line())
     }
 
-    fn in_force(&self) -> Arc<[Stop]> {
-        self.gateway.stops_in_force()
+    fn in_force(&self) -> Vec<InForce> {
+        self.met.lock().iter().map(|(stop, met)| InForce { stop: stop.clone(), met: *met }).collect()
     }
 }

@@ -21,4 +21,5 @@ mod revoke;
 mod sandbox;
 mod scan;
 mod secrets;
+mod stop;
 mod verify;

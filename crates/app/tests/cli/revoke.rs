@@ -20,6 +20,9 @@ fn what_is_taken_back_is_on_the_list_once() {
     assert_eq!(revoke(&["--list"]).stdout, "");
     let first = revoke(&["--principal", "oauth:corp:alice", "--reason", "left the company"]);
     assert!(first.stderr.contains("the principal `oauth:corp:alice` is now on the list"), "{}", first.stderr);
+    // The same person in fewer words.
+    let again = revoke(&["--principal", "alice"]);
+    assert!(again.stderr.contains("`oauth:corp:alice` was already on the list"), "{}", again.stderr);
     revoke(&["--client", "editor", "--issuer", "corp"]);
     revoke(&["--token-id", "t1", "--issuer", "corp"]);
     let again = revoke(&["--token-id", "t1", "--issuer", "corp", "--json"]);
@@ -37,7 +40,8 @@ fn what_cannot_be_meant_is_refused() {
     case.write("portcullis.toml", CONFIG);
     case.write("policy.cedar", "");
     for (args, why) in [
-        (&["--principal", "alice"][..], "is not a principal"),
+        (&["--principal", "oauth:corpp:alice"][..], "did you mean `oauth:corp:alice`?"),
+        (&["--principal", "local-user:loopback"], "can be nobody here"),
         (&["--client", "editor", "--issuer", "other"], "there is no `[issuer.other]`"),
         (&["--client", "editor"], "--issuer"),
         (&["--principal", "a:b", "--client", "c", "--issuer", "corp"], "cannot be used with"),

@@ -42,7 +42,7 @@ pub(super) struct Decided {
 impl Decided {
     pub(super) fn subject(&self) -> Subject {
         match &self.principal {
-            Some((kind, id)) => Subject::Principal(format!("{kind}:{id}"), id.clone()),
+            Some((kind, id)) => Subject::Principal(format!("{kind}:{id}")),
             None => Subject::Peer(self.peer.clone()),
         }
     }

@@ -57,8 +57,8 @@ pub struct Alert {
 /// Whom an alert is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Subject {
-    /// A principal, as `<kind>:<id>`; with it, the id alone.
-    Principal(String, String),
+    /// A principal, as `<kind>:<id>`.
+    Principal(String),
     /// A server.
     Server(String),
     /// The address of a caller that could not be told.
@@ -66,20 +66,16 @@ pub enum Subject {
 }
 
 impl Subject {
-    /// What a kill switch has to stop, if it can.
+    /// What a kill switch has to stop, if it can: written as this is.
     pub fn stop(&self) -> Option<StopSubject> {
-        match self {
-            Self::Principal(_, id) => format!("principal:{id}").parse().ok(),
-            Self::Server(name) => format!("server:{name}").parse().ok(),
-            Self::Peer(_) => None,
-        }
+        self.to_string().parse().ok()
     }
 }
 
 impl std::fmt::Display for Subject {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Principal(whole, _) => write!(f, "principal:{whole}"),
+            Self::Principal(whole) => write!(f, "principal:{whole}"),
             Self::Server(name) => write!(f, "server:{name}"),
             Self::Peer(address) => write!(f, "peer:{address}"),
         }

@@ -209,7 +209,8 @@ fn what_is_no_record_is_passed_over() {
 #[test]
 fn a_subject_can_be_stopped_unless_nobody_knows_it() {
     for (subject, stop) in [
-        (Subject::Principal("oauth:a".into(), "a".into()), Some("principal:a")),
+        (Subject::Principal("oauth:corp:a".into()), Some("principal:oauth:corp:a")),
+        (Subject::Principal("local-user:loopback".into()), Some("principal:local-user:loopback")),
         (Subject::Server("s".into()), Some("server:s")),
         (Subject::Peer("192.0.2.1".into()), None),
     ] {

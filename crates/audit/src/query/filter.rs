@@ -3,6 +3,7 @@
 use std::{collections::HashSet, fmt, str::FromStr};
 
 use memchr::memmem;
+use portcullis_core::Principal;
 use serde_json::Value;
 
 use crate::{LoggedRecord, read, time};
@@ -19,8 +20,8 @@ pub struct Filter {
     pub since: Option<Instant>,
     /// Written before this instant.
     pub until: Option<Instant>,
-    /// On whose authority: the identity within its kind.
-    pub principal: Option<String>,
+    /// On whose authority.
+    pub principal: Option<Principal>,
     /// Of this tenant.
     pub tenant: Option<String>,
     /// About this server; events about it too.
@@ -120,7 +121,6 @@ impl Matcher {
     pub fn new(filter: Filter) -> Self {
         let texts = [
             &filter.id,
-            &filter.principal,
             &filter.tenant,
             &filter.server,
             &filter.tool,
@@ -129,9 +129,10 @@ impl Matcher {
             &filter.request,
             &filter.trace_id,
         ];
-        let verdict = filter.verdict.map(str::to_owned);
-        let texts = texts.into_iter().flatten().chain(&verdict);
-        let needles = texts.map(|text| finder(&Value::from(text.as_str()).to_string())).collect();
+        let texts = texts.into_iter().flatten().map(String::as_str);
+        let principal = filter.principal.as_ref().map(|who| &*who.id);
+        let needles = texts.chain(principal).chain(filter.verdict);
+        let needles = needles.map(|text| finder(&Value::from(text).to_string())).collect();
         Self { filter, needles, outcome: finder(r#""outcome""#), open: HashSet::new() }
     }
 
@@ -178,7 +179,7 @@ impl Filter {
         self.since.as_ref().is_none_or(|since| written >= since.0.as_str())
             && self.until.as_ref().is_none_or(|until| written < until.0.as_str())
             && is(&self.id, record.id())
-            && is(&self.principal, text(&["caller", "principal", "id"]))
+            && self.principal.as_ref().is_none_or(|who| record.principal().as_ref() == Some(who))
             && is(&self.tenant, text(&["caller", "tenant"]))
             && is(&self.server, text(&["server"]).or_else(|| text(&["subject"])))
             && is(&self.tool, tool)

@@ -91,14 +91,16 @@ fn found(source: &Source, filter: Filter) -> Vec<String> {
 fn every_condition_narrows_down_and_outcomes_come_along() {
     let some = |text: &str| Some(text.to_owned());
     let instant = |text: &str| Some(text.parse().unwrap());
+    let who = |text: &str| Some(text.parse().unwrap());
     let all = Filter::default;
     let (_home, source) = log();
     let cases: Vec<(Filter, &[&str])> = vec![
         (Filter { id: some("node-x-1-aaaa-5"), ..all() }, &["1-aaaa-5", "1-aaaa-7"]),
         (Filter { id: some("node-x-1-aaaa-7"), ..all() }, &["1-aaaa-7"]),
         (Filter { id: some("node-x-1-aaaa-"), ..all() }, &[]),
-        (Filter { principal: some("alice"), ..all() }, &["1-aaaa-5", "1-aaaa-7", "2-bbbb-2"]),
-        (Filter { principal: some("bob"), verdict: Some("allow"), ..all() }, &["1-aaaa-8"]),
+        (Filter { principal: who("dev:alice"), ..all() }, &["1-aaaa-5", "1-aaaa-7", "2-bbbb-2"]),
+        (Filter { principal: who("local-user:alice"), ..all() }, &[]),
+        (Filter { principal: who("dev:bob"), verdict: Some("allow"), ..all() }, &["1-aaaa-8"]),
         (Filter { tenant: some("acme"), tool: some("die"), ..all() }, &["1-aaaa-8"]),
         (Filter { tenant: some("other"), ..all() }, &[]),
         (Filter { verdict: Some("refuse"), ..all() }, &["1-aaaa-6"]),

@@ -53,12 +53,14 @@ async fn refusals_become_an_alert_and_stop_their_caller_until_an_operator_resume
     assert_eq!(alert.text("subject"), format!("principal:{kind}:{id}"));
     assert!(alert.text("detail").starts_with("refusals: 5 refusals within 60 s; record "), "{alert:?}");
 
-    let in_force =
-        |it: &Record| it.text("event") == "stop-in-force" && it.text("subject") == format!("principal:{id}");
+    let subject = alert.text("subject").to_owned();
+    let in_force = |it: &Record| it.text("event") == "stop-in-force" && it.text("subject") == subject;
     until("the stop", || gateway.records().unwrap().iter().any(in_force)).await;
     let refused = ask(&gateway, "echo").await;
     assert_eq!((refused.status, refused.code()), (403, 40301));
-    assert_eq!(command(&gateway, &["resume", "principal", id]).await.0, Some(0));
+    assert!(refused.body.contains("is stopped by a rule about behaviour"), "{refused:?}");
+    // As the alert writes it.
+    assert_eq!(command(&gateway, &["resume", &subject]).await.0, Some(0));
     let lifted = |it: &Record| it.text("event") == "stop-lifted";
     until("the end of the stop", || gateway.records().unwrap().iter().any(lifted)).await;
     assert_eq!(ask(&gateway, "echo").await.code(), 0);

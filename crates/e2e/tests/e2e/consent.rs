@@ -167,7 +167,7 @@ async fn whoever_is_stopped_meanwhile_is_not_connected() {
     let page = yard.agree(&mut agreed, &other, "yes").await;
     let onward = between(&page.body, "content=\"0;url=", "\"").unwrap();
 
-    let stopped = yard.gateway.command(&["stop", "principal", "as:agent"]).await.unwrap();
+    let stopped = yard.gateway.command(&["stop", "principal", "oauth:as:agent"]).await.unwrap();
     assert!(stopped.0, "{stopped:?}");
     let event = |name: &'static str| {
         let found = move |it: &portcullis_testkit::gateway::Record| it.text("event") == name;
@@ -183,7 +183,7 @@ async fn whoever_is_stopped_meanwhile_is_not_connected() {
     let consents = yard.consents();
     assert!(consents.iter().all(|it| it.contains("was stopped before a connection")), "{consents:?}");
 
-    let resumed = yard.gateway.command(&["resume", "principal", "as:agent"]).await.unwrap();
+    let resumed = yard.gateway.command(&["resume", "principal", "oauth:as:agent"]).await.unwrap();
     assert!(resumed.0, "{resumed:?}");
     event("stop-lifted").await;
     yard.link(&token).await;

@@ -163,20 +163,70 @@ async fn a_stop_survives_a_kill_and_every_source_has_to_resume() {
 async fn tools_and_principals_are_stopped_alone() {
     let dev = "[auth]\nmode = \"dev\"\ndanger_dev_principal = \"alice\"\n";
     let gateway = Setup::new().stdio("one", &odd(&[])).sections(dev).start().await.unwrap();
-    for (subject, other_tool) in [(["tool", "one__echo"], 0), (["principal", "alice"], 40301)] {
+    // In the form in which records and alerts write it, and in fewer words.
+    for (subject, other_tool) in [
+        (&["tool", "one__echo"][..], 0),
+        (&["tool:one__echo"], 0),
+        (&["principal", "dev:alice"], 40301),
+        (&["principal:dev:alice"], 40301),
+        (&["principal", "alice"], 40301),
+    ] {
         assert_eq!(ask(&gateway, "one", "echo").await.code(), 0, "{subject:?}");
-        let before = events(&gateway, "contained").len();
-        let (status, says) = command(&gateway, &[&["stop"], &subject[..]].concat()).await;
-        assert_eq!(status, Some(0), "{says}");
-        until("containment", || events(&gateway, "contained").len() > before).await;
+        let (status, says) = command(&gateway, &[&["stop"], subject].concat()).await;
+        // What the command says is so when it has said it.
+        let process = format!("in force in process {}", gateway.pid());
+        assert!(status == Some(0) && says.contains(&process), "{subject:?}: {says}");
         assert_eq!(ask(&gateway, "one", "echo").await.code(), 40301, "{subject:?}");
         assert_eq!(ask(&gateway, "one", "stranger").await.code(), other_tool, "{subject:?}");
-        let lifted = events(&gateway, "stop-lifted").len();
-        assert_eq!(command(&gateway, &[&["resume"], &subject[..]].concat()).await.0, Some(0));
-        until("the end of the stop", || events(&gateway, "stop-lifted").len() > lifted).await;
+        assert_eq!(command(&gateway, &[&["resume"], subject].concat()).await.0, Some(0));
     }
-    let (status, _) = command(&gateway, &["stop", "principal", "bob"]).await;
-    assert_eq!(status, Some(0));
-    until("bob's stop", || events(&gateway, "stop-in-force").len() == 3).await;
-    assert_eq!(ask(&gateway, "one", "echo").await.code(), 0, "somebody else's stop");
+    let stopped = events(&gateway, "stop-in-force");
+    assert!(stopped.iter().skip(2).all(|it| it["subject"] == "principal:dev:alice"), "{stopped:?}");
+    assert_eq!(ask(&gateway, "one", "echo").await.code(), 0);
+}
+
+#[tokio::test]
+async fn what_can_meet_nobody_is_refused_and_says_what_there_is() {
+    let gateway = Setup::new().stdio("one", &odd(&[])).start().await.unwrap();
+    for (subject, why) in [
+        (&["server", "oen"][..], "did you mean `one`?"),
+        (&["tool", "two__echo"], "there is no server `two`"),
+        (&["tool", "one.echo"], "nothing that can be stopped"),
+        (&["principal", "local-user:loopbak"], "did you mean `local-user:loopback`?"),
+        (&["principal", "oauth:corp:alice"], "can be nobody here"),
+        (&["tenant", "acme"], "no tenant is configured"),
+    ] {
+        let (status, says) = command(&gateway, &[&["stop"], subject].concat()).await;
+        assert!(status == Some(2) && says.contains(why), "{subject:?}: {status:?} {says}");
+    }
+    assert!(events(&gateway, "stop-in-force").is_empty());
+    let (status, says) = command(&gateway, &["resume", "server", "one"]).await;
+    assert!(status == Some(1) && says.contains("`server:one` was not stopped"), "{status:?} {says}");
+
+    // A server that comes later is stopped when it does.
+    assert_eq!(command(&gateway, &["stop", "server", "two", "--anyway"]).await.0, Some(0));
+    let (status, says) = command(&gateway, &["stop", "principal", "local-user:uid:4000000000"]).await;
+    assert!(status == Some(0) && says.contains("nobody of that name is connected at present"), "{says}");
+    assert_eq!(ask(&gateway, "one", "echo").await.code(), 0, "somebody else's stops");
+    let (status, says) = command(&gateway, &["stop", "principal", "loopback"]).await;
+    assert_eq!(status, Some(0), "{says}");
+    assert_eq!(ask(&gateway, "one", "echo").await.code(), 40301);
+
+    fs::write(directory(&gateway).join("server:three"), "").unwrap();
+    until("the warning", || gateway.said().contains("a file stops `server:three`: there is no server")).await;
+}
+
+#[tokio::test]
+async fn who_stops_is_told_what_it_met() {
+    let gateway = Setup::new().stdio("one", &odd(&[])).start().await.unwrap();
+    let never = Request::modern("/mcp/one", &modern(2, "tools/call", call("never", json!({}))));
+    let address = gateway.address();
+    let hanging = tokio::spawn(async move { never.send(address).await });
+    let under_way = |it: &portcullis_testkit::gateway::Record| it.allows("tools/call", "one", "never");
+    until("the call", || gateway.records().unwrap().iter().any(under_way)).await;
+    let (status, says) = command(&gateway, &["stop", "principal", "local-user:loopback"]).await;
+    assert!(status == Some(0) && says.contains("ended 1 call"), "{says}");
+    assert_eq!(hanging.await.unwrap().code(), 40301);
+    let (status, says) = command(&gateway, &["resume", "principal", "local-user:loopback"]).await;
+    assert_eq!(status, Some(0), "{says}");
 }

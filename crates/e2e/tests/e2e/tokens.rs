@@ -95,6 +95,37 @@ async fn a_token_opens_the_endpoint_it_is_for() {
 }
 
 #[tokio::test]
+async fn a_caller_is_stopped_and_found_by_the_form_that_records_alerts_and_policies_use() {
+    let house = House::new().await;
+    let alice = house.token("alice", "mcp notes");
+    for (written, how) in [("oauth:corp:alice", 0), ("corp:alice", 0), ("alice", 0), ("oauth:crop:alice", 2)]
+    {
+        assert_eq!(house.ask(&alice).await.code(), 0, "{written}");
+        let (stopped, _, says) = house.gateway.command(&["stop", "principal", written]).await.unwrap();
+        if how == 2 {
+            assert!(!stopped && says.contains("did you mean `oauth:corp:alice`?"), "{written}: {says}");
+            continue;
+        }
+        assert!(stopped && says.contains("in force in process"), "{written}: {says}");
+        assert_eq!(house.ask(&alice).await.code(), 40301, "{written}");
+        let resumed = house.gateway.command(&["resume", "principal:oauth:corp:alice"]).await.unwrap();
+        assert!(resumed.0, "{}", resumed.2);
+    }
+    let query =
+        async |who: &str| house.gateway.command(&["audit", "query", "--principal", who]).await.unwrap();
+    let (found, lines, _) = query("oauth:corp:alice").await;
+    assert!(found && lines.contains("oauth:corp:alice"), "{lines}");
+    for (who, why) in [
+        ("oauth:corp:alicia", "no record names `oauth:corp:alicia`"),
+        ("oauth:corp:alicia", "did you mean `oauth:corp:alice`?"),
+        ("corp:alice", "is no principal"),
+    ] {
+        let (found, _, says) = query(who).await;
+        assert!(!found && says.contains(why), "{says}");
+    }
+}
+
+#[tokio::test]
 async fn a_client_learns_where_to_get_a_token() {
     let house = House::new().await;
     let address = house.gateway.address();

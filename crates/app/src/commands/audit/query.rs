@@ -1,9 +1,12 @@
 //! `portcullis audit query`
 
+use std::{collections::BTreeSet, path::Path};
+
 use portcullis_audit::{
     LoggedRecord,
     query::{Matcher, Source, Tail},
 };
+use portcullis_core::Principal;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde_json::Value;
 
@@ -12,12 +15,18 @@ use super::{
     selection::Selection,
 };
 use crate::{
+    config::spelling::nearest,
     exit::{Exit, Failure, Outcome},
     printer::Printer,
 };
 
 /// How often a log that is followed is looked at.
 const LOOK_EVERY: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+
+/// Callers that are compared with one who is not on record.
+const MOST: usize = 10_000;
+/// Callers shown of those on record.
+const SHOWN: usize = 8;
 
 /// Find records: every condition has to hold, and a decision that is shown brings its outcome along.
 #[derive(Debug, clap::Args)]
@@ -37,8 +46,10 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, printer: &Printer) -> Outcome {
     let path = args.records.path(printer)?;
     let source = Source::at(&path);
+    let filter = args.selection.filter()?;
+    let principal = filter.principal.clone();
     let mut show =
-        Show { matcher: Matcher::new(args.selection.filter()?), json: args.json, printer, unreadable: 0 };
+        Show { matcher: Matcher::new(filter), json: args.json, printer, shown: false, unreadable: 0 };
     if args.follow {
         let Source::Lines(lines) = &source else {
             let what = format!("`{}` is a transparency log, which follows its lines", path.display());
@@ -48,7 +59,39 @@ pub(crate) fn run(args: &Args, printer: &Printer) -> Outcome {
     }
     let scanned = source.scan(&mut |line| show.line(line)).map_err(|fault| unread(&path, &fault))?;
     show.conclude(scanned.unreadable);
-    Ok(Exit::Fine)
+    match principal.filter(|_| !show.shown) {
+        Some(nobody) => on_record(&source, &path, &nobody),
+        None => Ok(Exit::Fine),
+    }
+}
+
+/// Nothing was found of somebody; whether they are on record at all.
+fn on_record(source: &Source, path: &Path, wanted: &Principal) -> Outcome {
+    let mut all = BTreeSet::new();
+    let mut collect = |line: &[u8]| {
+        let who = LoggedRecord::parse(line).and_then(|record| record.principal());
+        // Enough to find a misspelt one.
+        all.extend(who.filter(|_| all.len() < MOST).map(|who| who.to_string()));
+    };
+    source.scan(&mut collect).map_err(|fault| unread(path, &fault))?;
+    let wanted = wanted.to_string();
+    if all.contains(&wanted) {
+        return Ok(Exit::Fine);
+    }
+    let names: Vec<&str> = all.iter().map(String::as_str).collect();
+    let remedy = match (nearest(&wanted, &names), names.as_slice()) {
+        (Some(near), _) => format!("did you mean `{near}`?"),
+        (None, []) => "no record names a caller".to_owned(),
+        (None, names) => {
+            let shown: Vec<_> = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
+            format!(
+                "those on record are {}{}",
+                shown.join(", "),
+                if names.len() > SHOWN { ", …" } else { "" }
+            )
+        }
+    };
+    Err(Failure::new(Exit::Findings, format!("no record names `{wanted}`")).remedy(remedy))
 }
 
 fn follow(tail: &mut Tail, show: &mut Show<'_>) -> Outcome {
@@ -74,12 +117,15 @@ struct Show<'p> {
     matcher: Matcher,
     json: bool,
     printer: &'p Printer,
+    shown: bool,
     unreadable: u64,
 }
 
 impl Show<'_> {
     fn line(&mut self, line: &[u8]) {
-        match self.matcher.wanted(line) {
+        let wanted = self.matcher.wanted(line);
+        self.shown |= matches!(wanted, Ok(Some(_)));
+        match wanted {
             Ok(Some(_)) if self.json => {
                 self.printer.document(&format!("{}\n", String::from_utf8_lossy(line)))
             }
@@ -115,7 +161,8 @@ fn row(record: &LoggedRecord) -> String {
             let what = [&["server"][..], &["item"]].map(said).join("/");
             let why = [&["decision", "control"][..], &["decision", "detail"]].map(text);
             let why = why.into_iter().flatten().collect::<Vec<_>>().join(" ");
-            let (verdict, who) = (said(&["decision", "verdict"]), said(&["caller", "principal", "id"]));
+            let verdict = said(&["decision", "verdict"]);
+            let who = record.principal().map_or_else(|| "-".to_owned(), |who| who.to_string());
             format!("{verdict:<9} {who} {} {what} {why}", said(&["method"]))
         }
         "outcome" => {

@@ -1,7 +1,7 @@
 //! Which records a person asks for.
 
 use portcullis_audit::query::{Filter, FilterFault, Instant};
-use portcullis_core::{Clock as _, SystemClock};
+use portcullis_core::{Clock as _, Principal, SystemClock};
 
 use crate::exit::{Exit, Failure};
 
@@ -17,8 +17,8 @@ pub(in crate::commands) struct Selection {
     /// Written before: as `--since`.
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
-    /// Calls on the authority of this identity.
-    #[arg(long, value_name = "ID")]
+    /// Calls on the authority of this principal, as policies write it: `oauth:corp:alice`, `local-user:loopback`.
+    #[arg(long, value_name = "KIND:ID")]
     principal: Option<String>,
     /// Calls of this tenant.
     #[arg(long, value_name = "NAME")]
@@ -59,11 +59,14 @@ impl Selection {
             let read = text.as_deref().map(|text| Instant::read(text, now_ms)).transpose();
             read.map_err(|fault: FilterFault| Failure::new(Exit::Usage, format!("`{option}` {fault}")))
         };
+        let principal = self.principal.as_deref().map(str::parse::<Principal>).transpose();
+        let principal =
+            principal.map_err(|fault| Failure::new(Exit::Usage, format!("`--principal`: {fault}")))?;
         Ok(Filter {
             id: self.id.clone(),
             since: instant("--since", &self.since)?,
             until: instant("--until", &self.until)?,
-            principal: self.principal.clone(),
+            principal,
             tenant: self.tenant.clone(),
             server: self.server.clone(),
             tool: self.tool.clone(),

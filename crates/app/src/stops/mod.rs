@@ -4,6 +4,9 @@
 //! name says, `all` or `server:NAME` for instance, so that a stop takes no more than `touch`. What cannot be read stops
 //! everything: a gateway that cannot tell what was stopped has to assume the worst.
 
+mod known;
+mod word;
+
 use std::{
     fs::{self, DirEntry, File, OpenOptions},
     io,
@@ -19,6 +22,9 @@ use crate::{
     exit::{Exit, Failure},
     files::{self, Access, Existing},
 };
+
+pub(crate) use known::{Known, subject};
+pub(crate) use word::{InForce, Keeper, Word, heard};
 
 /// The files that are not named after what they stop.
 const SOURCES: [(&str, StopSource); 4] = [
@@ -155,12 +161,20 @@ impl StopDirectory {
         })
     }
 
-    /// Takes a stop of `source` back.
-    pub(crate) fn resume(&self, source: StopSource, subject: &StopSubject) -> Result<(), Failure> {
-        self.change(source, |stops| stops.retain(|stop| stop.subject != *subject))
+    /// Takes a stop of `source` back; says whether there was one.
+    pub(crate) fn resume(&self, source: StopSource, subject: &StopSubject) -> Result<bool, Failure> {
+        self.change(source, |stops| {
+            let before = stops.len();
+            stops.retain(|stop| stop.subject != *subject);
+            stops.len() < before
+        })
     }
 
-    fn change(&self, source: StopSource, change: impl FnOnce(&mut Vec<WrittenStop>)) -> Result<(), Failure> {
+    fn change<T>(
+        &self,
+        source: StopSource,
+        change: impl FnOnce(&mut Vec<WrittenStop>) -> T,
+    ) -> Result<T, Failure> {
         files::private_directory(&self.0)?;
         let failed = |error: io::Error| {
             Failure::new(Exit::Usage, format!("`{}`: {error}", self.file(source).display()))
@@ -168,11 +182,11 @@ impl StopDirectory {
         };
         let lock = self.lock().map_err(failed)?;
         let mut written = self.written(source).map_err(failed)?;
-        change(&mut written.stops);
+        let changed = change(&mut written.stops);
         let content = serde_json::to_vec_pretty(&written).map_err(|error| failed(error.into()))?;
         let done = files::write(&self.file(source), &content, Access::Private, Existing::Replace);
         drop(lock);
-        done
+        done.map(|()| changed)
     }
 
     /// Keeps two commands from losing each other's change.
@@ -219,7 +233,7 @@ mod tests {
         directory.stop(StopSource::Command, &subject, "leak", 5).unwrap();
         directory.stop(StopSource::Command, &subject, "worse", 9).unwrap();
         directory.stop(StopSource::Signal, &StopSubject::All, "", 7).unwrap();
-        fs::write(directory.path().join("principal:alice"), "left the company\nyesterday").unwrap();
+        fs::write(directory.path().join("principal:dev:alice"), "left the company\nyesterday").unwrap();
         fs::write(directory.path().join("servr:files"), "").unwrap();
         fs::write(directory.path().join(".hidden"), "").unwrap();
         assert_eq!(
@@ -227,7 +241,7 @@ mod tests {
             [
                 "`all` is stopped (signal)",
                 "`server:files` is stopped (command): worse",
-                "`principal:alice` is stopped (file): left the company"
+                "`principal:dev:alice` is stopped (file): left the company"
             ]
         );
         assert_eq!(directory.read().strange, ["servr:files"]);
