@@ -15,6 +15,7 @@ use crate::{
     outflow::{Delivery, Reply},
     reply::{self, Reader},
     session::Session,
+    trail::Sender,
 };
 
 /// Messages in one batch.
@@ -61,9 +62,10 @@ impl Gateway {
 
     /// As [`serve_batch`](Self::serve_batch), for transports on which a refusal is one more message.
     pub(crate) async fn answer_batch(self: &Arc<Self>, inbound: Inbound) -> Option<Bytes> {
-        let channel = inbound.channel;
+        let (channel, peer, caller) = (inbound.channel, inbound.peer, inbound.caller.clone());
         self.serve_batch(inbound).await.unwrap_or_else(|refusal| {
-            let refusal = self.refuse_unread(channel, refusal);
+            let sender = Sender { channel, peer, caller: Some(&caller) };
+            let refusal = self.refuse_unread(sender, refusal);
             let reader = Reader { version: None, in_session: true, id: None };
             Some(reply::refusal(&refusal, reader).body)
         })

@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use portcullis_audit::{Digests, EventKind, Recorder, otel::Telemetry};
-use portcullis_core::{
-    Caller, Channel, Clock, Finding, Link, LinkProfile, ListKind, Refusal, ServerName, wire::Era,
-};
+use portcullis_core::{Caller, Clock, Finding, Link, LinkProfile, ListKind, Refusal, ServerName, wire::Era};
 use tokio::sync::watch::{Receiver, Sender};
 
 use crate::{
@@ -249,9 +247,9 @@ impl Gateway {
     }
 
     /// Writes down the refusal of what did not become a message, with as little as is known.
-    pub(crate) fn refuse_unread(&self, channel: Channel, refusal: Refusal) -> Refusal {
+    pub(crate) fn refuse_unread(&self, sender: trail::Sender<'_>, refusal: Refusal) -> Refusal {
         self.metrics.refused(refusal.kind());
-        match self.audit.refuse(trail::anonymous(channel, &refusal)) {
+        match self.audit.refuse(trail::unread(sender, &refusal)) {
             Ok(receipt) => refusal.recorded(receipt.record_id().clone()),
             // As above.
             Err(_) => refusal,

@@ -245,11 +245,21 @@ fn bare(uri: &str) -> String {
     if query { format!("{bare}?[redacted]") } else { bare }
 }
 
+/// All that is known of what did not become a message.
+#[derive(Clone, Copy)]
+pub(crate) struct Sender<'c> {
+    pub(crate) channel: Channel,
+    /// Where it came from, over a network.
+    pub(crate) peer: Option<IpAddr>,
+    /// Who sent it, where that was established.
+    pub(crate) caller: Option<&'c Caller>,
+}
+
 /// What the gateway says about a request it could not even tell apart from noise.
-pub(crate) fn anonymous(channel: Channel, refusal: &Refusal) -> DecisionRecord {
+pub(crate) fn unread(sender: Sender<'_>, refusal: &Refusal) -> DecisionRecord {
     DecisionRecord {
-        channel,
-        caller: None,
+        channel: sender.channel,
+        caller: sender.caller.map(|caller| Arc::new(caller.clone())),
         endpoint: None,
         version: None,
         method: None,
@@ -265,7 +275,7 @@ pub(crate) fn anonymous(channel: Channel, refusal: &Refusal) -> DecisionRecord {
         controls_digest: None,
         controls: ControlRuns::default(),
         findings: Vec::new(),
-        context: CallContext::default(),
+        context: CallContext { peer: sender.peer, ..CallContext::default() },
         decision: Decision::Refuse {
             kind: refusal.kind(),
             control: refusal.control(),

@@ -222,7 +222,27 @@ async fn bad_requests_get_the_documented_error_and_a_record() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    every_refusal_names_its_peer(&gateway);
+    // Who is known by then is on record too.
+    let known = |kind: &str| {
+        let records = gateway.records().unwrap();
+        let record = records.iter().find(|it| it.refused() == kind).unwrap();
+        record.value()["caller"]["principal"]["id"].as_str().map(str::to_owned)
+    };
+    for (kind, caller) in [("bad-host", None), ("bad-origin", None), ("too-large", Some("loopback"))] {
+        assert_eq!(known(kind).as_deref(), caller, "{kind}");
+    }
     still_serves(&gateway).await;
+}
+
+/// However little of a request was read.
+fn every_refusal_names_its_peer(gateway: &Gateway) {
+    let records = gateway.records().unwrap();
+    let refused: Vec<_> = records.iter().filter(|it| !it.refused().is_empty()).collect();
+    assert!(!refused.is_empty(), "nothing was refused");
+    for record in refused {
+        assert_eq!(record.value()["context"]["peer"], "127.0.0.1", "{}", record.value());
+    }
 }
 
 /// An ordinary call is answered.
@@ -304,6 +324,7 @@ async fn bytes_that_are_no_http_are_refused_at_the_door() {
         assert!(statuses.contains(&answer.status), "{}: {answer:?}", String::from_utf8_lossy(bytes));
     }
     still_serves(&gateway).await;
+    every_refusal_names_its_peer(&gateway);
 }
 
 #[tokio::test]
@@ -368,6 +389,7 @@ async fn dripping_bytes_buys_no_time() {
     });
     assert!(closed.await.is_ok(), "the connection is still open");
     still_serves(&gateway).await;
+    every_refusal_names_its_peer(&gateway);
 }
 
 #[tokio::test]

@@ -5,12 +5,12 @@ use std::path::Path;
 
 use portcullis_testkit::gateway::{Gateway, Record, Setup, portcullis};
 use serde_json::{Value, json};
-use tokio::process::Command;
+use tokio::{io::AsyncWriteExt as _, net::TcpSocket, process::Command};
 
 use crate::{
     message::{call, modern},
     odd::odd,
-    raw::{Answer, Request},
+    raw::{Answer, Request, read},
     until::until,
 };
 
@@ -72,6 +72,31 @@ async fn refusals_become_an_alert_and_stop_their_caller_until_an_operator_resume
         command.args(["audit", "alerts", "--json", "--records"]).arg(records).output().await.unwrap();
     assert_eq!(output.status.code(), Some(0), "20 refusals make an alert unless configured otherwise");
     assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap(), json!([]));
+}
+
+#[tokio::test]
+async fn addresses_of_nobody_known_are_told_apart() {
+    let settings = "[behaviour]\nunauthenticated = 5\n";
+    let gateway = Setup::new().stdio("one", &odd(&[])).sections(settings).start().await.unwrap();
+    let message = modern(1, "tools/call", call("echo", json!({ "text": "hello" })));
+    let passed_on = Request::modern("/mcp/one", &message).header("forwarded", "for=192.0.2.1");
+    let refused = async |from: [u8; 4], times: usize| {
+        for _ in 0..times {
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.bind((from, 0).into()).unwrap();
+            let mut stream = socket.connect(gateway.address()).await.unwrap();
+            stream.write_all(&passed_on.bytes()).await.unwrap();
+            assert_eq!(read(&mut stream).await.status, 401);
+        }
+    };
+    // Eight in all, and too few of each.
+    refused([127, 0, 0, 1], 4).await;
+    refused([127, 0, 0, 2], 4).await;
+    let (code, _) = command(&gateway, &["audit", "alerts", "--json"]).await;
+    assert_eq!(code, Some(0), "neither is out of the ordinary");
+    refused([127, 0, 0, 2], 1).await;
+    until("the alert", || !alerts(&gateway).is_empty()).await;
+    assert_eq!(alerts(&gateway)[0].text("subject"), "peer:127.0.0.2");
 }
 
 #[tokio::test]

@@ -79,6 +79,7 @@ mod tiers;
 mod tokens;
 mod until;
 mod updates;
+mod uploads;
 mod upstream_credentials;
 mod variables;
 mod way_out;

@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use places::Places;
 
-use crate::gateway::Gateway;
+use crate::{gateway::Gateway, trail::Sender};
 use opening::Opening;
 
 /// Bounds on connections.
@@ -154,7 +154,8 @@ impl<S: Service> Edge<S> {
         if let Err(error) = ended
             && let Some(refusal) = unreadable(&error)
         {
-            self.gateway.refuse_unread(Channel::Http, refusal);
+            let sender = Sender { channel: Channel::Http, peer: Some(address.ip()), caller: None };
+            self.gateway.refuse_unread(sender, refusal);
         }
     }
 

@@ -22,6 +22,7 @@ use crate::{
     outflow::{Delivery, Reply},
     reply::{self, Reader},
     session::{STANDALONE, Session},
+    trail::Sender,
 };
 
 /// Messages that may wait for the client to read.
@@ -171,7 +172,8 @@ impl Pipe {
 
     async fn unreadable(&self, fault: &str) {
         let refusal = Refusal::new(RefusalKind::TooLarge, format!("a line could not be read: {fault}"));
-        let refusal = self.gateway.refuse_unread(Channel::Stdio, refusal);
+        let sender = Sender { channel: Channel::Stdio, peer: None, caller: Some(&self.session.owner) };
+        let refusal = self.gateway.refuse_unread(sender, refusal);
         let version = self.session.terms().map(|t| t.version);
         let answered = reply::refusal(&refusal, Reader { version, in_session: true, id: None });
         // A client that is gone needs no answer.

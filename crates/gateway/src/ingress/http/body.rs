@@ -3,24 +3,75 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, header};
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 use portcullis_core::{ControlId, Refusal, RefusalKind};
 
-/// The whole body. A body that announces more than the limit is refused before a byte of it is read.
-pub(super) async fn read(body: Incoming, limit: usize, time: Duration) -> Result<Bytes, Refusal> {
-    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    if announced > limit {
-        return Err(too_large(limit));
+/// How long, and how much of a body is taken in before a refusal of it is sent. Taking in costs no memory, and whoever sends
+/// it no less than it costs here; a body that is larger than this is left where it is.
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_BYTES: u64 = 16 * 1024 * 1024;
+
+/// The body of a request, read or not.
+///
+/// A refusal that is sent while the body is still coming can be lost: the connection or the stream is reset behind it, and
+/// clients then discard what they have not read (RFC 9112 section 9.6; over HTTP/2, curl before 8.0 takes the reset that RFC
+/// 9113 section 8.1 provides for as a failure). So what is left is taken in first, within bounds.
+pub(super) struct Upload {
+    incoming: Incoming,
+    /// Its sender waits for leave to send it, which nothing of it that is not wanted gets.
+    waits: bool,
+    /// It did not come in the time it had.
+    late: bool,
+}
+
+impl Upload {
+    pub(super) fn new(incoming: Incoming, headers: &HeaderMap) -> Self {
+        Self { incoming, waits: headers.contains_key(header::EXPECT), late: false }
     }
-    match tokio::time::timeout(time, collect(body, limit)).await {
-        Ok(body) => body,
-        Err(_) => Err(Refusal::new(RefusalKind::Timeout, format!("the body did not arrive within {time:?}"))
-            .by(ControlId::Net05)),
+
+    /// The whole body. A body that announces more than the limit is refused before a byte of it is read.
+    pub(super) async fn read(&mut self, limit: usize, time: Duration) -> Result<Bytes, Refusal> {
+        let announced = usize::try_from(self.incoming.size_hint().lower()).unwrap_or(usize::MAX);
+        if announced > limit {
+            return Err(too_large(limit));
+        }
+        self.waits = false;
+        match tokio::time::timeout(time, collect(&mut self.incoming, limit)).await {
+            Ok(body) => body,
+            Err(_) => {
+                self.late = true;
+                Err(Refusal::new(
+                    RefusalKind::Timeout,
+                    format!("the body did not arrive within {time:?} (`limits.body_read_seconds`)"),
+                )
+                .by(ControlId::Net05))
+            }
+        }
+    }
+
+    /// Takes in what is left, for nobody.
+    pub(super) async fn drain(mut self) {
+        if self.waits || self.late || self.incoming.size_hint().lower() > LINGER_BYTES {
+            return;
+        }
+        let taken_in = async {
+            let mut left = LINGER_BYTES;
+            while let Some(Ok(frame)) = self.incoming.frame().await {
+                let more = frame.data_ref().map_or(0, |data| u64::try_from(data.len()).unwrap_or(u64::MAX));
+                match left.checked_sub(more) {
+                    Some(less) => left = less,
+                    None => return,
+                }
+            }
+        };
+        // Whoever is slower than that has their connection closed behind the answer.
+        let _in_time = tokio::time::timeout(LINGER, taken_in).await;
     }
 }
 
-async fn collect(mut body: Incoming, limit: usize) -> Result<Bytes, Refusal> {
+async fn collect(body: &mut Incoming, limit: usize) -> Result<Bytes, Refusal> {
     let mut first: Option<Bytes> = None;
     let mut rest = BytesMut::new();
     while let Some(frame) = body.frame().await {

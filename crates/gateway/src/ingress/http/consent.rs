@@ -4,12 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Method, Response, header, request::Parts};
-use hyper::body::Incoming;
 use portcullis_audit::EventKind;
 use portcullis_core::{Caller, Refusal, RefusalKind};
 use portcullis_identity::{ConsentPages, Visit};
 
-use super::{Body, HttpIngress, body, route};
+use super::{Body, HttpIngress, body::Upload, route};
 use crate::edge::Peer;
 
 /// Largest form, in bytes.
@@ -19,14 +18,14 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const FORM: &str = "application/x-www-form-urlencoded";
 
 impl HttpIngress {
-    pub(super) async fn page(&self, parts: &Parts, body: Incoming, peer: Peer) -> Response<Body> {
+    pub(super) async fn page(&self, parts: &Parts, body: &mut Upload, peer: Peer) -> Response<Body> {
         match self.consent(parts, body, peer).await {
             Ok(response) => response,
-            Err(refusal) => self.refused(refusal, None, None),
+            Err(refusal) => self.refused(refusal, None, None, peer.address, None),
         }
     }
 
-    async fn consent(&self, parts: &Parts, body: Incoming, peer: Peer) -> Result<Response<Body>, Refusal> {
+    async fn consent(&self, parts: &Parts, body: &mut Upload, peer: Peer) -> Result<Response<Body>, Refusal> {
         self.current.load().options.sites.check(parts)?;
         let snapshot = self.gateway.snapshot();
         let pages: &Arc<ConsentPages> = snapshot.consent.as_ref().ok_or_else(route::no_such_path)?;
@@ -55,9 +54,9 @@ impl HttpIngress {
     }
 }
 
-async fn form(parts: &Parts, body: Incoming) -> Result<Bytes, Refusal> {
+async fn form(parts: &Parts, body: &mut Upload) -> Result<Bytes, Refusal> {
     if parts.headers.get(header::CONTENT_TYPE).is_none_or(|it| it.as_bytes() != FORM.as_bytes()) {
         return Err(Refusal::new(RefusalKind::MediaType, "`Content-Type` must be that of a form"));
     }
-    body::read(body, FORM_BYTES, PATIENCE).await
+    body.read(FORM_BYTES, PATIENCE).await
 }

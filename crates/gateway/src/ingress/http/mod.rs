@@ -8,14 +8,14 @@ mod route;
 mod sse;
 mod standing;
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use portcullis_core::{Channel, Refusal, RefusalKind, wire};
+use portcullis_core::{Caller, Channel, Refusal, RefusalKind, wire};
 use portcullis_identity::{Authenticated, CONSENT_PATH, Head, Resource, SignedBody};
 
 pub use checks::Sites;
@@ -30,7 +30,9 @@ use crate::{
     outflow::{Answered, Reply},
     reply::{self, Reader},
     session::{STANDALONE, Session},
+    trail::Sender,
 };
+use body::Upload;
 use route::{Path, Route};
 use standing::Standing;
 
@@ -98,24 +100,42 @@ impl HttpIngress {
     pub async fn handle(self: Arc<Self>, request: Request<Incoming>, peer: Peer) -> Response<Body> {
         let (parts, body) = request.into_parts();
         let origin = checks::only_origin(&parts.headers).cloned();
-        let version = wire_version(&parts.headers);
-        if parts.uri.path().starts_with(CONSENT_PATH) {
-            return self.page(&parts, body, peer).await;
-        }
-        let path = Path::parse(&parts.uri);
-        let response = match self.answer(parts, body, peer, path.clone()).await {
-            Ok(response) => response,
-            Err(refusal) => self.refused(refusal, version, path.ok().as_ref()),
+        let mut body = Upload::new(body, &parts.headers);
+        let response = if parts.uri.path().starts_with(CONSENT_PATH) {
+            self.page(&parts, &mut body, peer).await
+        } else {
+            let response = self.endpoint(parts, &mut body, peer).await;
+            self.current.load().options.sites.with_cors(response, origin.as_ref())
         };
-        self.current.load().options.sites.with_cors(response, origin.as_ref())
+        body.drain().await;
+        response
+    }
+
+    /// Answers a request that is not for one of the pages.
+    async fn endpoint(
+        self: &Arc<Self>,
+        parts: http::request::Parts,
+        body: &mut Upload,
+        peer: Peer,
+    ) -> Response<Body> {
+        let version = wire_version(&parts.headers);
+        let path = Path::parse(&parts.uri);
+        let mut caller = None;
+        match self.answer(parts, body, peer, path.clone(), &mut caller).await {
+            Ok(response) => response,
+            Err(refusal) => {
+                self.refused(refusal, version, path.ok().as_ref(), peer.address, caller.as_deref())
+            }
+        }
     }
 
     async fn answer(
         self: &Arc<Self>,
         parts: http::request::Parts,
-        body: Incoming,
+        body: &mut Upload,
         peer: Peer,
         path: Result<Path, Refusal>,
+        known: &mut Option<Authenticated>,
     ) -> Result<Response<Body>, Refusal> {
         self.current.load().options.sites.check(&parts)?;
         let path = path?;
@@ -126,6 +146,7 @@ impl HttpIngress {
             return self.metadata(&parts.method, &path);
         }
         let (caller, signed) = self.authenticate(&parts, peer, &path).await?;
+        *known = Some(caller.clone());
         let _slot = self.current.load().limiter.admit(&caller.principal, self.gateway.clock.now_ms())?;
         let mut headers = parts.headers;
         // The caller's token ends here, and the proof of it (control AZ-07).
@@ -182,7 +203,11 @@ impl HttpIngress {
         Ok(json(Answered { status: 200, body }))
     }
 
-    async fn message(self: &Arc<Self>, cleared: Cleared, body: Incoming) -> Result<Response<Body>, Refusal> {
+    async fn message(
+        self: &Arc<Self>,
+        cleared: Cleared,
+        body: &mut Upload,
+    ) -> Result<Response<Body>, Refusal> {
         checks::media_types(&cleared.headers)?;
         let session = self.named_session(&cleared)?;
         let body = self.read(&cleared, body).await?;
@@ -332,7 +357,7 @@ impl HttpIngress {
         self: &Arc<Self>,
         cleared: Cleared,
         session: &str,
-        body: Incoming,
+        body: &mut Upload,
     ) -> Result<Response<Body>, Refusal> {
         checks::content_type(&cleared.headers)?;
         let session = self.gateway.sessions.find(session, &cleared.caller, cleared.path.endpoint.as_ref())?;
@@ -361,12 +386,12 @@ impl HttpIngress {
     }
 
     /// The whole body, which is the one that was signed.
-    async fn read(&self, cleared: &Cleared, body: Incoming) -> Result<Bytes, Refusal> {
+    async fn read(&self, cleared: &Cleared, body: &mut Upload) -> Result<Bytes, Refusal> {
         let (limit, time) = {
             let current = self.current.load();
             (current.options.body_bytes, current.options.body_timeout)
         };
-        let body = body::read(body, limit, time).await?;
+        let body = body.read(limit, time).await?;
         cleared.signed.as_ref().map_or(Ok(()), |signed| signed.check(&body))?;
         Ok(body)
     }
@@ -377,8 +402,11 @@ impl HttpIngress {
         refusal: Refusal,
         version: Option<wire::Version>,
         path: Option<&Path>,
+        from: SocketAddr,
+        caller: Option<&Caller>,
     ) -> Response<Body> {
-        let refusal = self.gateway.refuse_unread(Channel::Http, refusal);
+        let sender = Sender { channel: Channel::Http, peer: Some(from.ip()), caller };
+        let refusal = self.gateway.refuse_unread(sender, refusal);
         let mut response = json(reply::refusal(&refusal, Reader { version, in_session: false, id: None }));
         if refusal.kind() == RefusalKind::HttpMethod {
             let allowed = if path.is_some_and(Path::is_metadata) { "GET" } else { "POST" };
