@@ -177,9 +177,10 @@ settings! {
         Restart header_read_seconds: Duration = Seconds { least: 1, most: 300 }, default "10";
         /// Longest wait for the body of a request.
         Live body_read_seconds: Duration = Seconds { least: 1, most: 3600 }, default "30";
-        /// Most connections at a time.
+        /// Most connections at a time. What comes beyond is turned away, with status 503 over plain HTTP and without a word
+        /// over TLS, whose handshake would cost more than it saves; what is turned away is on record, counted by address.
         Restart connections: usize = Whole::<usize>::new("connections", 1, 1_000_000), default "1024";
-        /// Most connections at a time from one address.
+        /// Most connections at a time from one address. As for `connections`, with status 429.
         Restart connections_per_ip: usize = Whole::<usize>::new("connections", 1, 1_000_000), default "256";
         /// Most requests under way at a time.
         Live concurrent_requests: usize = Whole::<usize>::new("requests", 1, 1_000_000), default "512";

@@ -345,6 +345,33 @@ async fn a_body_beyond_the_limit_is_not_waited_for() {
 }
 
 #[tokio::test]
+async fn connections_without_a_place_are_told_and_on_record_without_flooding_it() {
+    let limits = "[limits]\nconnections_per_ip = 4\n";
+    let gateway = Setup::new().stdio("odd", &odd(&[])).sections(limits).start().await.unwrap();
+    let mut held = Vec::new();
+    for _ in 0..4 {
+        held.push(TcpStream::connect(gateway.address()).await.unwrap());
+    }
+    let message = modern(1, "tools/list", json!({}));
+    let turned = Request::modern("/mcp", &message).send(gateway.address()).await;
+    assert_eq!((turned.status, &*turned.headers["retry-after"]), (429, "10"), "{turned:?}");
+    let first = gateway.wait_for("the record", SOON, |it| it.text("id") == turned.record()).await.unwrap();
+    assert_eq!((first.refused(), &first.value()["context"]["peer"]), ("too-many", &json!("127.0.0.1")));
+    for _ in 0..30 {
+        let again = Request::modern("/mcp", &message).send(gateway.address()).await;
+        // One record explains them all.
+        assert_eq!((again.status, again.record()), (429, turned.record()), "{again:?}");
+    }
+    drop(held);
+    let (_, records) = gateway.stop().await.unwrap();
+    let about: Vec<_> = records.iter().filter(|it| it.refused() == "too-many").collect();
+    assert_eq!(about.len(), 2, "{about:?}");
+    let counted = about[1].value()["decision"]["detail"].as_str().unwrap();
+    let expected = format!("30 more connections were turned away after record {}", turned.record());
+    assert!(counted.contains("limits.connections_per_ip") && counted.ends_with(&expected), "{counted}");
+}
+
+#[tokio::test]
 async fn slow_clients_are_let_go() {
     let gateway = gateway().await;
     let message = modern(1, "tools/list", json!({}));
@@ -364,6 +391,7 @@ async fn slow_clients_are_let_go() {
         assert!(began.elapsed() < Duration::from_secs(8), "{name}: {:?}", began.elapsed());
     }
     still_serves(&gateway).await;
+    every_refusal_names_its_peer(&gateway);
 }
 
 #[tokio::test]
@@ -389,7 +417,6 @@ async fn dripping_bytes_buys_no_time() {
     });
     assert!(closed.await.is_ok(), "the connection is still open");
     still_serves(&gateway).await;
-    every_refusal_names_its_peer(&gateway);
 }
 
 #[tokio::test]

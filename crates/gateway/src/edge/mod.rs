@@ -2,6 +2,7 @@
 
 mod opening;
 mod places;
+mod turned;
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -23,10 +24,11 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-pub use places::Places;
+pub use places::{Full, Places};
 
 use crate::{gateway::Gateway, trail::Sender};
 use opening::Opening;
+use turned::TurnedAway;
 
 /// Bounds on connections.
 #[derive(Clone, Copy, Debug)]
@@ -100,6 +102,7 @@ impl<S: Service> Edge<S> {
         let drain = self.limits.drain;
         let places = Places::new(self.limits.connections, self.limits.per_address);
         let edge = Arc::new(self);
+        let turned = TurnedAway::new(edge.gateway.clone());
         let graceful = GracefulShutdown::new();
         loop {
             let accepted = tokio::select! {
@@ -114,12 +117,14 @@ impl<S: Service> Edge<S> {
                     continue;
                 }
             };
-            let metrics = &edge.gateway.metrics;
-            let Some(place) = places.take(peer.ip()) else {
-                metrics.connections_refused.add(1);
-                continue;
+            let place = match places.take(peer.ip()) {
+                Ok(place) => place,
+                Err(full) => {
+                    turned.turn_away(stream, peer, full, edge.tls.is_none());
+                    continue;
+                }
             };
-            metrics.connections.add(1);
+            edge.gateway.metrics.connections.add(1);
             let watcher = graceful.watcher();
             let edge = edge.clone();
             tokio::spawn(async move {
@@ -128,6 +133,7 @@ impl<S: Service> Edge<S> {
             });
         }
         drop(listener);
+        turned.finish();
         tokio::time::timeout(drain, graceful.shutdown()).await.is_ok()
     }
 

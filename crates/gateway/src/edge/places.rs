@@ -1,6 +1,6 @@
 //! Places for connections.
 
-use std::{collections::HashMap, net::IpAddr, sync::Arc};
+use std::{collections::HashMap, fmt, net::IpAddr, sync::Arc};
 
 use parking_lot::Mutex;
 
@@ -23,23 +23,48 @@ pub struct Place {
     address: IpAddr,
 }
 
+/// Which bound leaves no place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Full {
+    /// That on connections in all.
+    All,
+    /// That on connections from one address.
+    Address,
+}
+
+/// The setting.
+impl fmt::Display for Full {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::All => "`limits.connections` is reached",
+            Self::Address => "`limits.connections_per_ip` is reached",
+        })
+    }
+}
+
 impl Places {
     /// No connections yet.
     pub fn new(total: usize, per_address: usize) -> Self {
         Self(Arc::new(Inner { total, per_address, taken: Mutex::default() }))
     }
 
-    /// A place for a connection from `address`, if there is one.
-    pub fn take(&self, address: IpAddr) -> Option<Place> {
+    /// A place for a connection from `address`.
+    ///
+    /// # Errors
+    /// [`Full`] when there is none.
+    pub fn take(&self, address: IpAddr) -> Result<Place, Full> {
         let address = network(address);
         let mut taken = self.0.taken.lock();
         let own = taken.1.get(&address).copied().unwrap_or(0);
-        if taken.0 >= self.0.total || own >= self.0.per_address {
-            return None;
+        if own >= self.0.per_address {
+            return Err(Full::Address);
+        }
+        if taken.0 >= self.0.total {
+            return Err(Full::All);
         }
         taken.0 = taken.0.saturating_add(1);
         taken.1.insert(address, own.saturating_add(1));
-        Some(Place { places: self.0.clone(), address })
+        Ok(Place { places: self.0.clone(), address })
     }
 }
 
@@ -56,7 +81,8 @@ impl Drop for Place {
     }
 }
 
-fn network(address: IpAddr) -> IpAddr {
+/// The addresses that count as one client's.
+pub(super) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) & !u128::from(u64::MAX)).into()),
         v4 => v4,
@@ -72,13 +98,13 @@ mod tests {
         let places = Places::new(3, 2);
         let take = |address: &str| places.take(address.parse().unwrap_or(IpAddr::from([0; 4])));
         let a = (take("10.0.0.1"), take("10.0.0.1"));
-        assert!(a.0.is_some() && a.1.is_some());
-        assert!(take("10.0.0.1").is_none());
-        assert!(take("::ffff:10.0.0.1").is_none());
+        assert!(a.0.is_ok() && a.1.is_ok());
+        assert_eq!(take("10.0.0.1").err(), Some(Full::Address));
+        assert_eq!(take("::ffff:10.0.0.1").err(), Some(Full::Address));
         let b = take("2001:db8::1");
-        assert!(b.is_some());
-        assert!(take("10.0.0.2").is_none());
+        assert!(b.is_ok());
+        assert_eq!(take("10.0.0.2").err(), Some(Full::All));
         drop(a);
-        assert!(take("10.0.0.1").is_some());
+        assert!(take("10.0.0.1").is_ok());
     }
 }
