@@ -221,6 +221,7 @@ pub(crate) fn outcome_of(refusal: &Refusal) -> Outcome {
     match refusal.kind() {
         RefusalKind::Cancelled => Outcome::Cancelled,
         RefusalKind::Stopped => Outcome::Stopped,
+        RefusalKind::Draining => Outcome::Abandoned,
         RefusalKind::UpstreamUnavailable | RefusalKind::UpstreamTimeout => Outcome::Unknown,
         _ => Outcome::Withheld,
     }

@@ -1,11 +1,12 @@
 //! The gateway: what outlives a request.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use portcullis_audit::{Digests, EventKind, Recorder, otel::Telemetry};
 use portcullis_core::{Caller, Clock, Finding, Link, LinkProfile, ListKind, Refusal, ServerName, wire::Era};
 use tokio::sync::watch::{Receiver, Sender};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     catalogue::List,
@@ -30,6 +31,9 @@ use crate::{
 
 /// Refused definitions of one list that get an event of their own.
 const MAX_REFUSED: usize = 64;
+
+/// How long calls that are let go of may take to tell their callers.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 /// One gateway. Shared by every transport; holds no decision of its own.
 pub struct Gateway {
@@ -189,8 +193,13 @@ impl Gateway {
         self.snapshot().servers.values().for_each(|server| server.upstream.end_session(id));
     }
 
-    /// Ends everything: sessions and held calls, then links.
+    /// Ends everything: calls under way, which are let go of while their servers are still there, so that no record says
+    /// that a server broke off; sessions and held calls; then links.
     pub async fn close(&self) {
+        let ended = self.stops.let_go();
+        let all = futures_util::future::join_all(ended.iter().map(CancellationToken::cancelled));
+        // A client that does not read holds its own call open.
+        let _in_time = tokio::time::timeout(LAST_ANSWERS, all).await;
         self.sessions.close_all();
         self.parked.sweep(u64::MAX);
         let snapshot = self.snapshot();

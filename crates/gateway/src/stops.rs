@@ -16,6 +16,8 @@ pub(crate) struct Stops(Mutex<State>);
 #[derive(Default)]
 struct State {
     stops: Arc<[Stop]>,
+    /// The gateway ends: nothing is admitted any more.
+    over: bool,
     calls: HashMap<u64, Under>,
     next: u64,
 }
@@ -40,7 +42,7 @@ pub(crate) struct Admission {
 #[derive(Clone, Default)]
 pub(crate) struct Halt {
     token: CancellationToken,
-    by: Arc<Mutex<Option<Stop>>>,
+    why: Arc<Mutex<Option<Refusal>>>,
 }
 
 /// What a change of the stops led to.
@@ -76,7 +78,7 @@ impl Stops {
     /// A place for a call, unless it is stopped.
     ///
     /// # Errors
-    /// [`RefusalKind::Stopped`].
+    /// [`RefusalKind::Stopped`], or [`RefusalKind::Draining`] when the gateway ends.
     pub(crate) fn admit(
         self: &Arc<Self>,
         caller: &Caller,
@@ -85,6 +87,9 @@ impl Stops {
         let mut state = self.0.lock();
         if let Some(stop) = state.stops.iter().find(|stop| stop.subject.covers(caller, target)) {
             return Err(refusal(stop));
+        }
+        if state.over {
+            return Err(ending());
         }
         let number = state.next;
         state.next = number.wrapping_add(1);
@@ -108,10 +113,17 @@ impl Stops {
         let mut changed = Changed { begun: Vec::new(), lifted: lifted.cloned().collect() };
         for stop in state.stops.iter().filter(|new| !before.iter().any(|old| same(old, new))) {
             let under = state.calls.values().filter(|call| stop.subject.covers(&call.caller, &call.target));
-            let ended = under.map(|call| call.stop(stop)).collect();
+            let ended = under.map(|call| call.end(refusal(stop))).collect();
             changed.begun.push((stop.clone(), ended));
         }
         changed
+    }
+
+    /// Lets go of every call and admits none from now on; what is returned resolves when each has ended.
+    pub(crate) fn let_go(&self) -> Vec<CancellationToken> {
+        let mut state = self.0.lock();
+        state.over = true;
+        state.calls.values().map(|call| call.end(ending())).collect()
     }
 
     pub(crate) fn in_force(&self) -> Arc<[Stop]> {
@@ -120,8 +132,8 @@ impl Stops {
 }
 
 impl Under {
-    fn stop(&self, stop: &Stop) -> CancellationToken {
-        self.halt.by.lock().get_or_insert_with(|| stop.clone());
+    fn end(&self, why: Refusal) -> CancellationToken {
+        self.halt.why.lock().get_or_insert(why);
         self.halt.token.cancel();
         self.ended.clone()
     }
@@ -141,13 +153,10 @@ impl Drop for Admission {
 }
 
 impl Halt {
-    /// Resolves with the refusal that ends the call, when it is stopped.
+    /// Resolves with the refusal that ends the call, when it is stopped or the gateway ends.
     pub(crate) async fn fired(&self) -> Refusal {
         self.token.cancelled().await;
-        match &*self.by.lock() {
-            Some(stop) => refusal(stop),
-            None => stopped("the call is stopped; try again when the operator has resumed it".to_owned()),
-        }
+        self.why.lock().clone().unwrap_or_else(ending)
     }
 
     pub(crate) fn has_fired(&self) -> bool {
@@ -156,11 +165,12 @@ impl Halt {
 }
 
 fn refusal(stop: &Stop) -> Refusal {
-    stopped(stop.public()).operator(stop.to_string())
+    Refusal::new(RefusalKind::Stopped, stop.public()).by(ControlId::Log05).operator(stop.to_string())
 }
 
-fn stopped(public: String) -> Refusal {
-    Refusal::new(RefusalKind::Stopped, public).by(ControlId::Log05)
+fn ending() -> Refusal {
+    Refusal::new(RefusalKind::Draining, "the gateway ends, and the call had not")
+        .operator("the gateway ended before the call did (`gateway.drain_seconds`)")
 }
 
 #[cfg(test)]
@@ -204,6 +214,19 @@ mod tests {
         assert!(stops.admit(&caller("alice"), &tool("b")).is_ok());
         assert!(stops.check_server(&"a".parse().unwrap()).is_err());
         assert!(stops.check_caller(&caller("alice")).is_ok());
+    }
+
+    #[test]
+    fn a_gateway_that_ends_lets_go_of_every_call_and_admits_none() {
+        let stops = Arc::new(Stops::default());
+        let a = stops.admit(&caller("alice"), &tool("a")).unwrap();
+        let ended = stops.let_go();
+        assert_eq!(a.halt().fired().now_or_never().unwrap().kind(), RefusalKind::Draining);
+        let late = stops.admit(&caller("alice"), &tool("a")).map(drop).unwrap_err();
+        assert_eq!(late.kind(), RefusalKind::Draining);
+        assert!(!ended[0].is_cancelled());
+        drop(a);
+        assert!(ended[0].is_cancelled());
     }
 
     #[test]

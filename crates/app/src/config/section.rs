@@ -32,7 +32,8 @@ settings! {
         /// Values of the `Origin` header that are accepted. Requests without the header do not come from a web
         /// page and are not affected; any origin not listed is refused.
         Live allowed_origins: Vec<Origin> = List(net::ORIGIN);
-        /// How long a stopping gateway waits for calls that are under way.
+        /// How long a stopping gateway waits for calls that are under way. Until then it can be watched, and calls can be
+        /// stopped; what is still under way after it is told so, and recorded as `abandoned`.
         Restart drain_seconds: Duration = Seconds { least: 0, most: 3600 }, default "20";
         /// Listens on an address that other machines can reach without TLS or without telling callers apart.
         /// `loopback-user` and `dev` still refuse callers from other machines.

@@ -60,9 +60,9 @@ pub(super) async fn serve(
         switch.make_token()?;
     }
     let operator = admin.map(|listener| {
-        let stopped = stop.clone();
         let switch: Arc<dyn Switch> = Arc::<KillSwitch>::clone(switch);
-        tokio::spawn(admin::serve(listener, gauges, switch, async move { stopped.cancelled().await }))
+        // Until calls under way have ended: whoever watches them has to see them, and may have to stop them.
+        tokio::spawn(admin::serve(listener, gauges, switch, std::future::pending()))
     });
     let follower = reload::Follower {
         gateway: gateway.clone(),
@@ -155,6 +155,8 @@ pub(super) struct Status {
     pub(super) gateway: Arc<Gateway>,
     pub(super) logs: Logs,
     pub(super) streams: Arc<[Arc<StreamMetrics>]>,
+    /// Fires when it is to end.
+    pub(super) stop: CancellationToken,
 }
 
 impl Gauges for Status {
@@ -192,9 +194,12 @@ impl Gauges for Status {
         self.gateway.metrics.render(&gauges)
     }
 
-    /// Ready means that a call could be recorded: without that every call is refused. Servers that are down
+    /// Ready means that a call would be served and could be recorded: without that every call is refused. Servers that are down
     /// take only their own calls with them.
     fn readiness(&self) -> Readiness {
+        if self.stop.is_cancelled() {
+            return Readiness::NotReady("the gateway ends".to_owned());
+        }
         match &*self.logs.lines.health().borrow() {
             Health::Working => Readiness::Ready,
             Health::Failing { .. } => Readiness::NotReady("records cannot be written".to_owned()),

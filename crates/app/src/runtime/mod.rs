@@ -120,14 +120,15 @@ async fn run(mut deployment: Deployment, door: Door, printer: &Printer) -> Outco
         *printer,
     )?;
     let switch = KillSwitch::new(&deployment.config, gateway.clone(), clock, *printer);
-    let stop = CancellationToken::new();
-    tokio::spawn(switch.clone().follow(stop.clone()));
-    let background = tokio::spawn(sweep(gateway.clone(), stop.clone()));
-    let decisions = tokio::spawn(pins::follow(pins, gateway.clone(), stop.clone()));
+    // `stop` asks for the end; until `over`, calls under way may finish, and everything about them goes on.
+    let (stop, over) = (CancellationToken::new(), CancellationToken::new());
+    tokio::spawn(switch.clone().follow(over.clone()));
+    let background = tokio::spawn(sweep(gateway.clone(), over.clone()));
+    let decisions = tokio::spawn(pins::follow(pins, gateway.clone(), over.clone()));
     let signals = tokio::spawn(stop_on_signal(stop.clone()));
-    tokio::spawn(logs.clone().watch(recorder.clone(), stop.clone()));
+    tokio::spawn(logs.clone().watch(recorder.clone(), over.clone()));
     if let (Some(tree), Some(wanted)) = (&logs.tree, &deployment.config.audit.transparency) {
-        witnesses::start(&wanted.witnesses, tree, &recorder, &stop)?;
+        witnesses::start(&wanted.witnesses, tree, &recorder, &over)?;
     }
     let streams = std::mem::take(&mut deployment.streams);
     let streams = Streams::start(streams, &deployment.config.audit.file, &backlog, &recorder)?;
@@ -136,13 +137,15 @@ async fn run(mut deployment: Deployment, door: Door, printer: &Printer) -> Outco
         Door::Stdio => pipes(&gateway, &deployment, &stop).await,
         Door::Http => {
             let (gateway, logs, streams) = (gateway.clone(), logs.clone(), streams.metrics());
-            let status = Arc::new(http::Status { gateway: gateway.clone(), logs, streams });
+            let status =
+                Arc::new(http::Status { gateway: gateway.clone(), logs, streams, stop: stop.clone() });
             http::serve(&gateway, &builder, deployment, status, &switch, &stop, printer).await
         }
     };
     stop.cancel();
-    switch.leave();
     gateway.close().await;
+    over.cancel();
+    switch.leave();
     launcher.all_ended(LAST_WORDS).await;
     denied.summary().iter().for_each(|line| printer.status(line));
     drop(watch);

@@ -52,6 +52,7 @@ mod canaries;
 mod clients;
 mod consent;
 mod death;
+mod drain;
 mod egress;
 mod export;
 mod learn;
