@@ -86,7 +86,8 @@ pub(crate) fn tell(report: &Report, printer: &Printer) {
     }
 }
 
-fn described(problem: &Problem) -> String {
+/// A problem with its place, in one line.
+pub(crate) fn described(problem: &Problem) -> String {
     let field = if problem.field.is_empty() { String::new() } else { format!("{}: ", problem.field) };
     let file = problem.file.display();
     format!("{file}:{}:{}: {field}{}", problem.line, problem.column, problem.what)

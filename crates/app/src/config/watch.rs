@@ -27,7 +27,12 @@ const LONGEST: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub enum Reload {
     /// The new configuration is valid and can take over.
-    New(Box<Loaded>),
+    New {
+        /// What was read.
+        loaded: Box<Loaded>,
+        /// It was asked for, and no file has changed.
+        again: bool,
+    },
     /// The new configuration has these mistakes, so the old one stays in force.
     Kept(Report),
 }
@@ -89,27 +94,38 @@ impl Watch {
                 _ = self.hangup.recv() => true,
                 _ = self.changed.recv() => false,
             };
-            let end = Instant::now() + LONGEST;
-            while Instant::now() < end
-                && tokio::time::timeout(QUIET, self.changed.recv()).await.is_ok_and(|event| event.is_some())
-            {
-            }
+            // A signal that comes with the change asks for nothing more.
+            let asked = self.quiet().await || asked;
             let now = contents(&self.watched);
-            if asked || now != self.seen {
+            let again = now == self.seen;
+            if asked || !again {
                 self.seen = now;
-                return self.reload();
+                return self.reload(again);
             }
         }
     }
 
-    fn reload(&mut self) -> Reload {
+    /// Waits until nothing happens any more; says whether a signal came meanwhile.
+    async fn quiet(&mut self) -> bool {
+        let (end, mut asked) = (Instant::now() + LONGEST, false);
+        while Instant::now() < end {
+            tokio::select! {
+                _ = self.hangup.recv() => asked = true,
+                event = self.changed.recv() => if event.is_none() { return asked },
+                () = tokio::time::sleep(QUIET) => return asked,
+            }
+        }
+        asked
+    }
+
+    fn reload(&mut self, again: bool) -> Reload {
         // A directory that was replaced has lost its watch.
         let _ = self.watch_directories();
         match load(&self.file) {
             Ok(loaded) => {
                 // What cannot be watched is still read again on SIGHUP.
                 let _ = self.follow(&loaded.config);
-                Reload::New(Box::new(loaded))
+                Reload::New { loaded: Box::new(loaded), again }
             }
             Err(report) => Reload::Kept(report),
         }
@@ -193,9 +209,19 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
     use std::fs;
 
+    use futures_util::FutureExt as _;
+
     use super::*;
 
+    /// A signal reaches every watch of the process.
+    static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
     const PATIENCE: Duration = Duration::from_secs(20);
+
+    fn hang_up() {
+        let own = i32::try_from(std::process::id()).unwrap();
+        let own = rustix::process::Pid::from_raw(own).unwrap();
+        rustix::process::kill_process(own, rustix::process::Signal::HUP).unwrap();
+    }
 
     async fn next(watch: &mut Watch) -> Reload {
         tokio::time::timeout(PATIENCE, watch.next()).await.unwrap()
@@ -203,6 +229,7 @@ mod tests {
 
     #[tokio::test]
     async fn changes_of_every_file_are_noticed_and_bad_ones_keep_the_old() {
+        let _alone = ALONE.lock().await;
         let directory = std::env::temp_dir().join(format!("portcullis-watch-{}", std::process::id()));
         fs::create_dir_all(&directory).unwrap();
         let file = directory.join("portcullis.toml");
@@ -213,7 +240,9 @@ mod tests {
         let mut watch = Watch::start(&old).unwrap();
 
         fs::write(&file, "[limits]\njson_depth = 20\n[gateway]\nlisten = \"127.0.0.1:1\"\n").unwrap();
-        let Reload::New(new) = next(&mut watch).await else { panic!("a valid file was refused") };
+        let Reload::New { loaded: new, again: false } = next(&mut watch).await else {
+            panic!("a valid file was refused")
+        };
         assert_eq!(new.config.limits.json_depth, 20);
         assert_eq!(old.needs_restart(&new.config), ["gateway.listen"]);
         assert_ne!(old.digest(), new.config.digest());
@@ -225,28 +254,29 @@ mod tests {
         // Replaced rather than written, as editors do.
         fs::write(directory.join("new"), "[limits]\njson_depth = 30\n").unwrap();
         fs::rename(directory.join("new"), &file).unwrap();
-        let Reload::New(new) = next(&mut watch).await else { panic!("a valid file was refused") };
+        let Reload::New { loaded: new, again: false } = next(&mut watch).await else {
+            panic!("a valid file was refused")
+        };
         assert_eq!(new.config.limits.json_depth, 30);
 
         fs::write(&policy, "// changed\n").unwrap();
-        assert!(matches!(next(&mut watch).await, Reload::New(_)));
+        // The signal that follows a change is part of it.
+        hang_up();
+        assert!(matches!(next(&mut watch).await, Reload::New { again: false, .. }));
+        assert!(watch.next().now_or_never().is_none());
         fs::remove_dir_all(&directory).unwrap();
     }
 
     #[tokio::test]
     async fn a_hangup_reads_again_although_nothing_changed() {
+        let _alone = ALONE.lock().await;
         let directory = std::env::temp_dir().join(format!("portcullis-hangup-{}", std::process::id()));
         fs::create_dir_all(&directory).unwrap();
         let file = directory.join("portcullis.toml");
         fs::write(&file, "").unwrap();
         let mut watch = Watch::start(&load(&file).unwrap().config).unwrap();
-        let own = i32::try_from(std::process::id()).unwrap();
-        rustix::process::kill_process(
-            rustix::process::Pid::from_raw(own).unwrap(),
-            rustix::process::Signal::HUP,
-        )
-        .unwrap();
-        assert!(matches!(next(&mut watch).await, Reload::New(_)));
+        hang_up();
+        assert!(matches!(next(&mut watch).await, Reload::New { again: true, .. }));
         fs::remove_dir_all(&directory).unwrap();
     }
 }

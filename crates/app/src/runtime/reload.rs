@@ -7,9 +7,10 @@ use portcullis_gateway::{Gateway, ingress::http::HttpIngress};
 
 use super::{build::Builder, http, switch::KillSwitch};
 use crate::{
+    commands::{described, tell},
     compose::Deployment,
     config::{
-        Report,
+        Config, Report, Severity,
         watch::{Reload, Watch},
     },
     printer::Printer,
@@ -31,7 +32,7 @@ pub(super) struct Follower {
 impl Follower {
     /// Follows the configuration's files. What cannot be read, or would not work, leaves the old one in force
     /// and says so.
-    pub(super) async fn follow(self, mut current: Deployment) {
+    pub(super) async fn follow(self, current: Deployment) {
         let mut watch = match Watch::start(&current.config) {
             Ok(watch) => watch,
             Err(e) => {
@@ -39,31 +40,32 @@ impl Follower {
                 return self.printer.warning(&what, Some("restart after a change"));
             }
         };
+        // Settings that wait for the next start wait until then, whatever comes between.
+        let started = current.config.clone();
         loop {
-            let changed = match watch.next().await {
+            let (again, changed) = match watch.next().await {
                 // All files of admitted servers may have to be read.
-                Reload::New(loaded) => {
+                Reload::New { loaded, again } => {
                     match tokio::task::spawn_blocking(move || Deployment::of(loaded.config)).await {
-                        Ok(deployment) => deployment,
+                        Ok(deployment) => (again, deployment),
                         Err(fault) => {
                             self.reject(&format!("it could not be put together: {fault}"));
                             continue;
                         }
                     }
                 }
-                Reload::Kept(report) => Err(report),
+                Reload::Kept(report) => (false, Err(report)),
             };
-            match changed {
-                Ok(next) => match self.put_in_force(&current, &next) {
-                    Ok(()) => current = next,
-                    Err(what) => self.reject(&what),
-                },
-                Err(report) => self.reject(&first(&report)),
+            let done = changed
+                .map_err(|report| self.told(&report))
+                .and_then(|next| self.put_in_force(&started, &next, again));
+            if let Err(what) = done {
+                self.reject(&what);
             }
         }
     }
 
-    fn put_in_force(&self, current: &Deployment, next: &Deployment) -> Result<(), String> {
+    fn put_in_force(&self, started: &Config, next: &Deployment, again: bool) -> Result<(), String> {
         let snapshot = self.builder.snapshot(next, Some(&self.gateway.snapshot()))?;
         // Certificates may have been renewed without any other change.
         if let (Some(tls), Some(certificate)) = (&next.config.tls, &self.certificate) {
@@ -77,14 +79,21 @@ impl Follower {
         self.gateway.put_in_force(snapshot, digests);
         self.ingress.reconfigure(http::options(next, self.address), http::limiter(&next.config));
         self.switch.knows_of(&next.config);
-        self.printer.done(&format!("the changed configuration is in force ({})", next.digest));
+        let what = if again { "read again on SIGHUP, and unchanged" } else { "changed, and in force" };
+        self.printer.done(&format!("the configuration is {what} ({})", next.digest));
         next.warnings.problems().iter().for_each(|p| self.printer.warning(&p.what, Some(&p.remedy)));
-        let waiting = current.config.needs_restart(&next.config);
+        let waiting = started.needs_restart(&next.config);
         if !waiting.is_empty() {
             let what = format!("these changes wait for the next start: {}", waiting.join(", "));
             self.printer.warning(&what, Some("restart when it suits"));
         }
         Ok(())
+    }
+
+    /// Tells every mistake; what is said about all of them.
+    fn told(&self, report: &Report) -> String {
+        tell(report, &self.printer);
+        first(report)
     }
 
     fn reject(&self, what: &str) {
@@ -94,9 +103,12 @@ impl Follower {
     }
 }
 
+/// The first mistake with its place, and how many more there are.
 fn first(report: &Report) -> String {
-    report
-        .problems()
-        .first()
-        .map_or_else(|| "it is not usable".to_owned(), |p| format!("{}: {}", p.field, p.what))
+    let mut errors = report.problems().iter().filter(|problem| problem.severity == Severity::Error);
+    let first = errors.next().map_or_else(|| "it is not usable".to_owned(), described);
+    match errors.count() {
+        0 => first,
+        more => format!("{first}; and {more} more"),
+    }
 }

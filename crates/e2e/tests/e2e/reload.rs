@@ -3,6 +3,7 @@
 use std::fs;
 
 use portcullis_testkit::gateway::{Gateway, Record, Setup};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 use crate::{
@@ -50,9 +51,48 @@ async fn a_policy_is_reloaded_and_a_broken_one_keeps_the_old() {
     assert_eq!(ask(&gateway, "one").await.code(), 0);
     fs::write(gateway.policy(), "permit (principal, action").unwrap();
     told(&gateway, "config-rejected", 1).await;
+    // Where the mistake is, for whoever looks at either.
+    let place = |said: &str| said.contains("policy.cedar:1:");
+    until("the place", || place(&gateway.said())).await;
+    let records = gateway.records().unwrap();
+    let rejected = records.iter().find(|it| it.text("event") == "config-rejected").unwrap();
+    assert!(place(rejected.text("detail")), "{rejected:?}");
     assert_eq!(ask(&gateway, "one").await.code(), 0);
     fs::write(gateway.policy(), "// Nobody may do anything.\n").unwrap();
     told(&gateway, "config-changed", 1).await;
     let refused = ask(&gateway, "one").await;
     assert_eq!((refused.status, refused.code()), (403, 40301), "{refused:?}");
+}
+
+#[tokio::test]
+async fn what_waits_for_the_next_start_waits_until_then_and_a_change_is_told_once() {
+    let gateway = Setup::new().stdio("one", &odd(&[])).start().await.unwrap();
+    let good = fs::read_to_string(gateway.config()).unwrap();
+    let policy = fs::read_to_string(gateway.policy()).unwrap();
+    let lines = |what: &str| gateway.said().lines().filter(|line| line.contains(what)).count();
+    let waits = "these changes wait for the next start: limits.connections";
+    fs::write(gateway.config(), format!("{good}\n[limits]\nconnections = 77\n")).unwrap();
+    told(&gateway, "config-changed", 1).await;
+    until("what waits", || lines(waits) == 1).await;
+    // Another change, which is in force at once, does not make the first one so.
+    fs::write(gateway.policy(), format!("{policy}\n// changed\n")).unwrap();
+    told(&gateway, "config-changed", 2).await;
+    until("what still waits", || lines(waits) == 2).await;
+    // Nothing waits any more.
+    fs::write(gateway.config(), &good).unwrap();
+    told(&gateway, "config-changed", 3).await;
+
+    // The signal that some send after a change asks for nothing more, and one without a change says so.
+    let hang_up = || kill_process(Pid::from_raw(gateway.pid()).unwrap(), Signal::HUP).unwrap();
+    fs::write(gateway.policy(), &policy).unwrap();
+    hang_up();
+    told(&gateway, "config-changed", 4).await;
+    hang_up();
+    until("the signal", || lines("read again on SIGHUP, and unchanged") == 1).await;
+    assert_eq!(
+        (lines("the configuration is changed, and in force"), lines(waits)),
+        (4, 2),
+        "{}",
+        gateway.said()
+    );
 }
