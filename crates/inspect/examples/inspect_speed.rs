@@ -105,7 +105,14 @@ fn responses(inspector: &Inspector) {
     });
 }
 
-/// What looking at the text of an answer of a server adds: prose, and the rows of a table.
+const GREEK: &str = "Η αναφορά του τριμήνου είναι έτοιμη και μπορεί να σταλεί στους συνεργάτες. ";
+const JAPANESE: &str = "四半期の報告書ができましたので、関係者に送ることができます。";
+
+fn of_size(text: &str, bytes: usize) -> String {
+    text.repeat(1 + bytes / text.len())
+}
+
+/// What looking at the text of an answer of a server adds: prose, the rows of a table, and other alphabets.
 fn texts(inspector: &Inspector, off: &Inspector) {
     const PROSE: &str =
         concat!(include_str!("../../../docs/egress.md"), include_str!("../../../docs/audit.md"));
@@ -116,6 +123,11 @@ fn texts(inspector: &Inspector, off: &Inspector) {
         let answers = [
             ("prose", format!(r#"{{"content":[{{"type":"text","text":"{prose}"}}]}}"#)),
             ("rows", format!(r#"{{"structuredContent":{{"rows":[{rows}]}}}}"#)),
+            ("Greek", format!(r#"{{"content":[{{"type":"text","text":"{}"}}]}}"#, of_size(GREEK, size))),
+            (
+                "Japanese",
+                format!(r#"{{"content":[{{"type":"text","text":"{}"}}]}}"#, of_size(JAPANESE, size)),
+            ),
         ];
         for (name, result) in answers {
             let raw = Bytes::from(format!(r#"{{"jsonrpc":"2.0","id":1,"result":{result}}}"#));
