@@ -7,13 +7,11 @@ use portcullis_testkit::gateway::{Gateway, Record};
 use tokio::time::{Instant, sleep};
 
 use crate::{
+    ground::SOON,
     http::{Answer, Request, exchange},
     report::{Kind, Report},
     trouble::Trouble,
 };
-
-/// How long a record may take that no answer waits for.
-const RECORDED: Duration = Duration::from_secs(10);
 
 /// Something to send and what has to come of it.
 pub(crate) struct Attack {
@@ -101,7 +99,7 @@ async fn reason(gateway: &Gateway, answer: &Answer, before: u64) -> Result<Strin
         "" => number(record) > before && !record.refused().is_empty(),
         id => record.text("id") == id,
     };
-    match gateway.wait_for("the refusal", RECORDED, is_it).await {
+    match gateway.wait_for("the refusal", SOON, is_it).await {
         Ok(record) if record.is_allowed() => after_all(gateway, &record).await,
         Ok(record) => Ok(record.refused().to_owned()),
         Err(portcullis_testkit::gateway::RecordsError::Deadline { .. }) => Ok("unrecorded".to_owned()),
@@ -112,7 +110,7 @@ async fn reason(gateway: &Gateway, answer: &Answer, before: u64) -> Result<Strin
 /// What became of a call that was allowed and refused later on.
 async fn after_all(gateway: &Gateway, decision: &Record) -> Result<String, Trouble> {
     let its = |record: &Record| record.text("decision") == decision.text("id");
-    let outcome = gateway.wait_for("the outcome", RECORDED, its).await?;
+    let outcome = gateway.wait_for("the outcome", SOON, its).await?;
     Ok(format!("allowed, {}", outcome.text("outcome")))
 }
 
@@ -130,7 +128,7 @@ pub(crate) fn refusals(gateway: &Gateway, kind: &str) -> Result<usize, Trouble> 
 
 /// Waits until `wanted` refusals of this kind are on record and returns how many are.
 pub(crate) async fn refusals_of(gateway: &Gateway, kind: &str, wanted: usize) -> Result<usize, Trouble> {
-    let end = Instant::now() + RECORDED;
+    let end = Instant::now() + SOON;
     // The sum of a second is written with the first record after it, so something else is refused.
     let other = Request::new("GET", "/mcp").header("host", "evil.test").bytes();
     loop {

@@ -18,8 +18,8 @@ use crate::{
     trouble::Trouble,
 };
 
-/// How long a record or a journal line may take.
-const SOON: Duration = Duration::from_secs(20);
+/// How long what has to happen may take: a bound for a machine that is busy, and no claim about speed.
+pub(crate) const SOON: Duration = Duration::from_secs(60);
 /// Its endpoint on the gateway.
 pub(crate) const NOTES: &str = "/mcp/notes";
 /// The tool that twins call, and what it says.

@@ -3,7 +3,6 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use portcullis_testkit::{
@@ -14,7 +13,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::{
-    ground::{ALLOWED, SAYS},
+    ground::{ALLOWED, SAYS, SOON},
     http::{Request, exchange},
     message::{call, text_of},
     place::Place,
@@ -23,8 +22,6 @@ use crate::{
 };
 
 const ENDPOINT: &str = "/mcp/rogue";
-/// How long a record may take.
-const SOON: Duration = Duration::from_secs(20);
 
 /// What stands in the files that no server may read.
 pub(crate) const CANARY: &str = "CANARY-8c1f";

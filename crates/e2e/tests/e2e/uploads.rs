@@ -14,13 +14,16 @@ use tokio_rustls::TlsConnector;
 
 use crate::{
     odd::odd,
-    raw::{Request, exchange},
+    raw::{Request, SOON, exchange},
 };
 
 /// Bodies larger than `limits.body_bytes` among them, whose refusal is what matters most.
 const SIZES: [usize; 4] = [1_024, 256 * 1024, 3 * 1024 * 1024, 12 * 1024 * 1024];
 /// Whether an answer is lost is a matter of luck.
 const TIMES: usize = 5;
+
+/// How long the gateway waits for the rest of a body that it does not want.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// Why each request is refused, before and while its body is read.
 const REASONS: [(&str, &str, u16); 2] =
@@ -151,11 +154,11 @@ async fn a_body_that_does_not_come_holds_nobody_up() {
     let refused = |length: usize| {
         Request::post("/mcp/one", "").header("origin", "https://evil.example").head(Some(length))
     };
-    for (length, patience) in [(1_000, 8), (1 << 40, 1)] {
+    for (length, patience) in [(1_000, SOON), (1 << 40, LINGER)] {
         let began = Instant::now();
         let answer = exchange(gateway.address(), &refused(length)).await;
         assert_eq!(answer.status, 403, "{answer:?}");
-        assert!(began.elapsed() < Duration::from_secs(patience), "{length}: {:?}", began.elapsed());
+        assert!(began.elapsed() < patience, "{length}: {:?}", began.elapsed());
     }
     // Who asks for leave to send it is told at once.
     let began = Instant::now();
@@ -163,5 +166,5 @@ async fn a_body_that_does_not_come_holds_nobody_up() {
         .header("origin", "https://evil.example")
         .header("expect", "100-continue");
     let answer = exchange(gateway.address(), &asks.head(Some(1_000))).await;
-    assert_eq!((answer.status, began.elapsed() < Duration::from_secs(1)), (403, true), "{answer:?}");
+    assert_eq!((answer.status, began.elapsed() < LINGER), (403, true), "{answer:?}");
 }

@@ -2,7 +2,7 @@
 
 mod clients;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc};
 
 use futures_util::FutureExt;
 use portcullis_testkit::{
@@ -19,7 +19,7 @@ use tokio_rustls::TlsConnector;
 
 use super::Scenario;
 use crate::{
-    ground::{ALLOWED, SAYS},
+    ground::{ALLOWED, SAYS, SOON},
     http::{Request, connect, converse, exchange},
     message::{call, text_of},
     mitm::{Authority, Middle},
@@ -38,7 +38,6 @@ pub(super) const SCENARIO: Scenario = Scenario {
     run: |place, report| run(place, report).boxed(),
 };
 
-const SOON: Duration = Duration::from_secs(20);
 const BOTH: &[&SupportedProtocolVersion] = &[&TLS13, &TLS12];
 const OLD: &[&SupportedProtocolVersion] = &[&TLS12];
 const HOST: &str = "127.0.0.1";

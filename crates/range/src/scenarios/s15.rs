@@ -10,6 +10,7 @@ use portcullis_testkit::{
 
 use super::Scenario;
 use crate::{
+    ground::SOON,
     place::Place,
     report::{Kind, Report},
     rogue::{Files, Rogue, content},
@@ -24,9 +25,6 @@ pub(super) const SCENARIO: Scenario = Scenario {
             and an alert",
     run: |place, report| run(place, report).boxed(),
 };
-
-/// How long the server may take to have done it.
-const SOON: Duration = Duration::from_secs(20);
 
 async fn run(place: &Place, report: &mut Report) -> Result<(), Trouble> {
     let files = Files::make()?;

@@ -8,7 +8,6 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 
 use futures_util::FutureExt;
@@ -22,6 +21,7 @@ use tokio::{
 
 use super::Scenario;
 use crate::{
+    ground::SOON,
     place::Place,
     report::{Kind, Report},
     trouble::Trouble,
@@ -39,7 +39,6 @@ pub(super) const SCENARIO: Scenario = Scenario {
 
 /// What the listed host answers.
 const SAYS: &str = "the listed host";
-const SOON: Duration = Duration::from_secs(20);
 
 /// A listed host on 127.0.0.1, a collector on 127.0.0.2 that nothing may reach, and the proxy before both.
 struct Ground {

@@ -4,7 +4,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use portcullis_testkit::{
@@ -14,10 +14,7 @@ use portcullis_testkit::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::{place::Place, trouble::Trouble};
-
-/// How long a change may take to be noticed.
-const SOON: Duration = Duration::from_secs(20);
+use crate::{ground::SOON, place::Place, trouble::Trouble};
 
 /// What the server offers while it can be trusted.
 pub(super) fn trusted() -> Value {

@@ -16,6 +16,7 @@ use tokio::{
 use super::watch::Watch;
 use crate::{
     attack::{Attack, nothing_more, refusals_of, refuse_all, wanted},
+    ground::SOON,
     http::{Answer, Request, connect, exchange},
     message::{call, initialize, text_of},
     pace::Caller,
@@ -34,7 +35,6 @@ const RUSH: usize = 10_000;
 const LANES: usize = 20;
 /// The default of `limits.requests_per_second`; twice as many may come at once.
 const RATE: f64 = 100.0;
-const SOON: Duration = Duration::from_secs(30);
 const PATH: &str = "/mcp/hostile";
 
 pub(super) async fn run(place: &Place, report: &mut Report) -> Result<(), Trouble> {

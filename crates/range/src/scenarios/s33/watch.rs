@@ -1,10 +1,9 @@
 //! What an attack must leave as it was.
 
-use std::time::Duration;
-
 use portcullis_testkit::gateway::Gateway;
 
 use crate::{
+    ground::SOON,
     process::{descriptors, descriptors_at_most, resident},
     report::{Kind, Report},
     trouble::Trouble,
@@ -12,8 +11,6 @@ use crate::{
 
 /// The most memory the gateway may ever take, in MiB: a build for debugging takes about 60 at rest.
 pub(super) const CAP: f64 = 256.0;
-/// How long connections may take to be let go of.
-const SOON: Duration = Duration::from_secs(30);
 /// Descriptors that come and go: the connections to a server that are kept for its next requests. Every attack
 /// takes far more.
 const SLACK: usize = 32;

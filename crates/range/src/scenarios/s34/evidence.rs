@@ -12,9 +12,12 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
-use crate::{ground::Ground, place::Place, trouble::Trouble};
+use crate::{
+    ground::{Ground, SOON},
+    place::Place,
+    trouble::Trouble,
+};
 
-const SOON: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(20);
 
 /// Changes the entries of a log, given the number of one.
