@@ -1,7 +1,7 @@
 //! Reads the configuration again when one of its files changes, or on `SIGHUP`.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -132,8 +132,12 @@ impl Watch {
     }
 
     fn follow(&mut self, config: &Config) -> Result<(), WatchError> {
+        // What was seen before the files were read stays: a change since then is yet to be read.
+        let before: HashMap<PathBuf, Option<Digest>> =
+            self.watched.drain(..).zip(self.seen.drain(..)).collect();
         self.watched = config.dependencies();
-        self.seen = contents(&self.watched);
+        let seen = |path: &PathBuf| before.get(path).copied().unwrap_or_else(|| content(path));
+        self.seen = self.watched.iter().map(seen).collect();
         self.watch_directories()
     }
 
@@ -201,7 +205,11 @@ impl Config {
 }
 
 fn contents(files: &[PathBuf]) -> Vec<Option<Digest>> {
-    files.iter().map(|path| std::fs::read(path).ok().map(|bytes| Digest::of(&bytes))).collect()
+    files.iter().map(|path| content(path)).collect()
+}
+
+fn content(path: &Path) -> Option<Digest> {
+    std::fs::read(path).ok().map(|bytes| Digest::of(&bytes))
 }
 
 #[cfg(test)]

@@ -79,8 +79,11 @@ impl Follower {
         self.gateway.put_in_force(snapshot, digests);
         self.ingress.reconfigure(http::options(next, self.address), http::limiter(&next.config));
         self.switch.knows_of(&next.config);
-        let what = if again { "read again on SIGHUP, and unchanged" } else { "changed, and in force" };
-        self.printer.done(&format!("the configuration is {what} ({})", next.digest));
+        let what = match again {
+            false => "the changed configuration is in force",
+            true => "the configuration was read again on SIGHUP and has not changed",
+        };
+        self.printer.done(&format!("{what} ({})", next.digest));
         next.warnings.problems().iter().for_each(|p| self.printer.warning(&p.what, Some(&p.remedy)));
         let waiting = started.needs_restart(&next.config);
         if !waiting.is_empty() {

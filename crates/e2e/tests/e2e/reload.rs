@@ -1,6 +1,6 @@
 //! A changed configuration takes over while calls go on; one with a mistake does not.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use portcullis_testkit::gateway::{Gateway, Record, Setup};
 use rustix::process::{Pid, Signal, kill_process};
@@ -64,6 +64,13 @@ async fn a_policy_is_reloaded_and_a_broken_one_keeps_the_old() {
     assert_eq!((refused.status, refused.code()), (403, 40301), "{refused:?}");
 }
 
+/// Puts a text in the place of a file at once, as deployment tools do.
+fn replace(path: &Path, text: &str) {
+    let beside = path.with_extension("new");
+    fs::write(&beside, text).unwrap();
+    fs::rename(beside, path).unwrap();
+}
+
 #[tokio::test]
 async fn what_waits_for_the_next_start_waits_until_then_and_a_change_is_told_once() {
     let gateway = Setup::new().stdio("one", &odd(&[])).start().await.unwrap();
@@ -71,28 +78,24 @@ async fn what_waits_for_the_next_start_waits_until_then_and_a_change_is_told_onc
     let policy = fs::read_to_string(gateway.policy()).unwrap();
     let lines = |what: &str| gateway.said().lines().filter(|line| line.contains(what)).count();
     let waits = "these changes wait for the next start: limits.connections";
-    fs::write(gateway.config(), format!("{good}\n[limits]\nconnections = 77\n")).unwrap();
-    told(&gateway, "config-changed", 1).await;
+    replace(&gateway.config(), &format!("{good}\n[limits]\nconnections = 77\n"));
     until("what waits", || lines(waits) == 1).await;
     // Another change, which is in force at once, does not make the first one so.
-    fs::write(gateway.policy(), format!("{policy}\n// changed\n")).unwrap();
-    told(&gateway, "config-changed", 2).await;
+    replace(&gateway.policy(), &format!("{policy}\n// changed\n"));
     until("what still waits", || lines(waits) == 2).await;
     // Nothing waits any more.
-    fs::write(gateway.config(), &good).unwrap();
+    replace(&gateway.config(), &good);
     told(&gateway, "config-changed", 3).await;
 
-    // The signal that some send after a change asks for nothing more, and one without a change says so.
-    let hang_up = || kill_process(Pid::from_raw(gateway.pid()).unwrap(), Signal::HUP).unwrap();
-    fs::write(gateway.policy(), &policy).unwrap();
-    hang_up();
+    // The signal that comes with a change asks for nothing more, and one without a change says so.
+    let signal = |signal| kill_process(Pid::from_raw(gateway.pid()).unwrap(), signal).unwrap();
+    signal(Signal::STOP);
+    replace(&gateway.policy(), &policy);
+    signal(Signal::HUP);
+    signal(Signal::CONT);
     told(&gateway, "config-changed", 4).await;
-    hang_up();
-    until("the signal", || lines("read again on SIGHUP, and unchanged") == 1).await;
-    assert_eq!(
-        (lines("the configuration is changed, and in force"), lines(waits)),
-        (4, 2),
-        "{}",
-        gateway.said()
-    );
+    until("the change", || lines("the changed configuration is in force") == 4).await;
+    signal(Signal::HUP);
+    until("the signal", || lines("read again on SIGHUP and has not changed") == 1).await;
+    assert_eq!((lines("the changed configuration is in force"), lines(waits)), (4, 2), "{}", gateway.said());
 }
