@@ -96,7 +96,9 @@ pub mod witness;
 pub use bound::MAX_STATEMENT;
 pub use commitment::{CommitmentKey, CommitmentKeyError};
 pub use event::EventKind;
-pub use jsonl::{Fsync, Health, Holder, JsonLines, JsonLinesOptions, OpenError, segments};
+pub use jsonl::{
+    Fsync, Health, Holder, JsonLines, JsonLinesOptions, Notice, OpenError, remove_stale_locks, segments,
+};
 pub use left_behind::{LeftBehind, left_behind};
 pub use line::FORMAT_VERSION;
 pub use memory::MemorySink;

@@ -32,12 +32,12 @@ impl LoggedRecord {
         self.members.get(member)
     }
 
-    /// The record's identifier; none for the log's own marker records.
+    /// The record's identifier; those that begin with `log-` are the log's own marker records.
     pub fn id(&self) -> Option<&str> {
         self.text("id")
     }
 
-    /// The record's number in its run; none for the log's own marker records.
+    /// The record's number in its run.
     pub fn sequence(&self) -> Option<u64> {
         self.get("seq").and_then(Value::as_u64)
     }

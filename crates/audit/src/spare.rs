@@ -9,7 +9,7 @@ use std::{
 use parking_lot::Mutex;
 use portcullis_core::{BoxFuture, Clock, Sink, SinkError, TakenBy};
 
-use crate::jsonl::{Event, marker_line};
+use crate::jsonl::{Event, Markers};
 
 /// A log with a spare one. What the first refuses goes to the spare, as durable as that is, until the time since the first
 /// refusal is over; from then on it is refused. Each record is in one of the two.
@@ -18,7 +18,8 @@ pub struct WithSpare {
     spare: Arc<dyn Sink>,
     /// Where the spare is, for the marker in the first log.
     place: String,
-    clock: Arc<dyn Clock>,
+    /// Of what is said in the first log, and in the spare one.
+    markers: [Markers; 2],
     longest: Duration,
     using: Mutex<Option<Using>>,
 }
@@ -39,14 +40,16 @@ impl WithSpare {
         longest: Duration,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { first, spare, place, clock, longest, using: Mutex::default() }
+        let markers = [Markers::new(clock.clone(), None), Markers::new(clock, None)];
+        Self { first, spare, place, markers, longest, using: Mutex::default() }
     }
 
     /// The first log has taken a record: it says what it missed.
     fn works(&self) {
         let Some(over) = self.using.lock().take() else { return };
         let detail = format!("{} records are in the spare log and not in this one", over.records);
-        self.mark(&self.first, Event::SpareEnds, Some(&self.place), &detail);
+        let [first, _] = &self.markers;
+        mark(&self.first, first.line(Event::SpareEnds, Some(&self.place), &detail));
     }
 
     /// Whether the spare may be used for one more record.
@@ -62,17 +65,17 @@ impl WithSpare {
         if begins {
             let minutes = self.longest.as_secs() / 60;
             let detail = format!("the log cannot be written; records are here for at most {minutes} minutes");
-            self.mark(&self.spare, Event::SpareBegins, None, &detail);
+            let [_, spare] = &self.markers;
+            mark(&self.spare, spare.line(Event::SpareBegins, None, &detail));
         }
         true
     }
+}
 
-    fn mark(&self, log: &Arc<dyn Sink>, event: Event, subject: Option<&str>, detail: &str) {
-        let mut line = marker_line(self.clock.now_ms(), event, subject, detail);
-        line.pop();
-        // A log that refuses it refuses the record it is about as well.
-        let _ = log.append(line);
-    }
+fn mark(log: &Arc<dyn Sink>, mut line: Vec<u8>) {
+    line.pop();
+    // A log that refuses it refuses the record it is about as well.
+    let _ = log.append(line);
 }
 
 impl Sink for WithSpare {

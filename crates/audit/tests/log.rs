@@ -14,7 +14,8 @@ use std::{
 
 use common::{allowed, directory, open, options, read_all, recorder, refused};
 use portcullis_audit::{
-    Fsync, Holder, JsonLines, JsonLinesOptions, OpenError, ReadProblem, read_records, segments, unfinished,
+    Fsync, Holder, JsonLines, JsonLinesOptions, Notice, OpenError, ReadProblem, read_records,
+    remove_stale_locks, segments, unfinished,
 };
 use portcullis_core::{FakeClock, Outcome, Sink as _};
 
@@ -47,7 +48,8 @@ async fn many_tasks_share_one_sequence() {
     }
     log.shutdown().unwrap();
     let records = read_all(&path);
-    let numbered: Vec<_> = records.iter().filter(|r| r.id().is_some()).collect();
+    let numbered: Vec<_> =
+        records.iter().filter(|r| r.id().is_some_and(|id| !id.starts_with("log-"))).collect();
     assert_eq!(numbered.len(), RECORDS);
     assert!(numbered.iter().map(|r| r.sequence().unwrap()).eq(1..=RECORDS as u64), "in order, none missing");
     assert_eq!(unfinished(&records).len(), 0);
@@ -200,7 +202,7 @@ async fn a_segment_moved_by_another_program_is_replaced() {
     log.shutdown().unwrap();
     let records = read_all(&path);
     assert_eq!(
-        records.iter().map(|r| r.id().or(r.event()).unwrap()).collect::<Vec<_>>(),
+        records.iter().map(|r| r.event().or(r.id()).unwrap()).collect::<Vec<_>>(),
         ["log-replaced", "c"]
     );
     assert_eq!(read_all(&directory.path().join("moved")).len(), 1);
@@ -230,8 +232,73 @@ async fn segments_are_numbered_across_restarts() {
             && names.last().unwrap() == "audit.jsonl",
         "{names:?}"
     );
-    let ids: Vec<_> = read_all(&path).iter().filter_map(|r| r.id().map(str::to_owned)).collect();
-    assert_eq!(ids, ["0", "1", "2"]);
+    let records = read_all(&path);
+    let (markers, ids): (Vec<_>, Vec<_>) = records.iter().partition(|r| r.event().is_some());
+    assert_eq!(ids.iter().map(|r| r.id().unwrap()).collect::<Vec<_>>(), ["0", "1", "2"]);
+    // What the log says about itself has numbers of its own.
+    assert!(markers.len() > 2, "{markers:?}");
+    for marker in markers {
+        let (run, number) = marker.id().unwrap().rsplit_once('-').unwrap();
+        assert!(run.starts_with("log-"), "{marker:?}");
+        assert_eq!(u64::from_str_radix(number, 16).ok(), marker.sequence(), "{marker:?}");
+    }
+}
+
+#[tokio::test]
+async fn finished_segments_that_were_removed_are_told_at_the_next_start() {
+    for removed in [1, 2, 3] {
+        let directory = directory();
+        let path = directory.path().join("audit.jsonl");
+        let line = format!(r#"{{"v":1,"id":"x","type":"event","pad":"{:40}"}}"#, "").into_bytes();
+        let log = open(JsonLinesOptions { rotate_bytes: Some(60), ..JsonLinesOptions::new(&path) });
+        while segments(&path).unwrap().len() < 4 {
+            log.append_durable(line.clone()).await.unwrap();
+        }
+        log.shutdown().unwrap();
+        let told = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let tell = told.clone();
+        let notice = Notice(Arc::new(move |what: &str| tell.lock().unwrap().push(what.to_owned())));
+        let again = || open(JsonLinesOptions { notice: Some(notice.clone()), ..options(&path) });
+        assert_eq!(again().gaps(), 0, "nothing is missing yet");
+        fs::remove_file(&segments(&path).unwrap()[removed - 1]).unwrap();
+        let log = again();
+        assert_eq!(log.gaps(), 1);
+        log.shutdown().unwrap();
+        let name = format!("{removed:06}");
+        let said = told.lock().unwrap().join("\n");
+        assert!(
+            said.starts_with("log-gap: finished segments are not there: ") && said.contains(&name),
+            "{said}"
+        );
+        assert_eq!(read_all(&path).last().unwrap().event(), Some("log-gap"));
+    }
+}
+
+#[tokio::test]
+async fn a_lock_file_goes_with_its_log_and_those_of_the_killed_are_swept() {
+    let directory = directory();
+    let path = directory.path().join("audit.jsonl");
+    let locks = || {
+        let names = fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        names.filter(|name| name.to_string_lossy().ends_with(".lock")).count()
+    };
+    for _ in 0..2 {
+        let log = open(options(&path));
+        assert_eq!(locks(), 1);
+        log.shutdown().unwrap();
+        assert_eq!(locks(), 0);
+    }
+    let made = |name: &str, age: u64| {
+        let file = fs::File::create(directory.path().join(name)).unwrap();
+        file.set_modified(std::time::SystemTime::now() - Duration::from_secs(age)).unwrap();
+        file
+    };
+    let held = made("held.lock", 3_600);
+    held.lock().unwrap();
+    drop((made("killed.lock", 3_600), made("starting.lock", 0)));
+    remove_stale_locks(directory.path());
+    assert_eq!(locks(), 2, "one that is held, and one that may be in a moment");
+    assert!(!directory.path().join("killed.lock").exists());
 }
 
 #[tokio::test]

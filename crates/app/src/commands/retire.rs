@@ -64,7 +64,11 @@ pub(crate) fn run(args: &Args, printer: &Printer) -> Outcome {
             Err(fault) => left.push(format!("the files {tree} could not be removed: {fault}")),
         }
     }
-    left.push("a process of it that runs goes on: `portcullis stop server:NAME` ends its calls".to_owned());
+    left.push(format!(
+        "gateways with it in their configuration end it within seconds; a `portcullis run` of it goes on until its client ends, \
+         or `portcullis stop server {}` ends it",
+        args.name
+    ));
     left.push(
         "its entry in configurations, its secrets, its data and its pins are where they were".to_owned(),
     );

@@ -244,7 +244,9 @@ pub(super) fn default_record(kind: &str, name: &ServerName) -> Result<PathBuf, F
     })?;
     let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let file = format!("{name}-{started}-{}.jsonl", std::process::id());
-    Ok(home.join(".local/state/portcullis").join(kind).join(file))
+    let directory = home.join(".local/state/portcullis").join(kind);
+    portcullis_audit::remove_stale_locks(&directory);
+    Ok(directory.join(file))
 }
 
 #[cfg(test)]

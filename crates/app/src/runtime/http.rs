@@ -174,6 +174,7 @@ impl Gauges for Status {
             ),
             ("portcullis_stops", "Stops in force", count(self.gateway.stops_in_force().len())),
             ("portcullis_servers_in_trouble", "Servers that could not be reached lately", count(troubled)),
+            ("portcullis_log_gaps", "Times since the start that records may be missing", self.logs.gaps()),
             ("portcullis_records_appended", "Records written to the log", log.appended.get()),
         ];
         if let Some(tree) = &self.logs.tree {

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use portcullis_audit::{
-    EventKind, Health, JsonLines, JsonLinesOptions, Recorder, TransparencyLog, TransparencyLogError,
+    EventKind, Health, JsonLines, JsonLinesOptions, Notice, Recorder, TransparencyLog, TransparencyLogError,
     TransparencyLogOptions, WithSpare, tlog::KeyFileFault,
 };
 use portcullis_core::{Clock, Sink};
@@ -13,6 +13,7 @@ use super::build;
 use crate::{
     config::{Config, TransparencyConfig},
     exit::{Exit, Failure},
+    printer::Printer,
 };
 
 /// Where records go.
@@ -23,9 +24,16 @@ pub(super) struct Logs {
 }
 
 impl Logs {
-    pub(super) fn open(config: &Config, clock: &Arc<dyn Clock>) -> Result<Self, Failure> {
+    pub(super) fn open(config: &Config, clock: &Arc<dyn Clock>, printer: Printer) -> Result<Self, Failure> {
         let transparency = config.audit.transparency.as_ref();
-        let options = JsonLinesOptions { followed: transparency.is_some(), ..build::log_options(config) };
+        let remedy = "look for who removed them; `portcullis audit query --event log-gap` shows each";
+        let told =
+            move |what: &str| printer.warning(&format!("records may be missing: {what}"), Some(remedy));
+        let options = JsonLinesOptions {
+            followed: transparency.is_some(),
+            notice: Some(Notice(Arc::new(told))),
+            ..build::log_options(config)
+        };
         let lines = JsonLines::open(options, clock.clone()).map_err(|e| {
             Failure::new(Exit::Usage, e.to_string())
                 .remedy("name another file with `audit.file` or `--record`, or free this one")
@@ -33,6 +41,11 @@ impl Logs {
         let lines = Arc::new(lines);
         let tree = transparency.map(|wanted| tree(wanted, &lines, clock)).transpose()?;
         Ok(Self { lines, tree: tree.map(Arc::new) })
+    }
+
+    /// Times since the start that records may be missing.
+    pub(super) fn gaps(&self) -> u64 {
+        self.lines.gaps().saturating_add(self.tree.as_ref().map_or(0, |tree| tree.gaps()))
     }
 
     /// The lines, with a spare log behind them where one is configured.

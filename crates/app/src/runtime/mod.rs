@@ -78,7 +78,7 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 
 async fn run(mut deployment: Deployment, door: Door, printer: &Printer) -> Outcome {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let logs = Logs::open(&deployment.config, &clock)?;
+    let logs = Logs::open(&deployment.config, &clock, *printer)?;
     let (telemetry, exporter) = telling(&deployment);
     let backlog = Backlog::default();
     let lines = logs.with_spare(&deployment.config, &clock)?;

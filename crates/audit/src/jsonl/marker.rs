@@ -1,16 +1,25 @@
-//! Records the log writes about itself. They have the shape of an event but neither id nor sequence
-//! number: they are made below the recorder.
+//! Records the log writes about itself. They are made below the recorder, so whoever makes them numbers them as a run of
+//! its own: an identifier that begins with `log-` is that of a marker.
 
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use portcullis_core::{Clock, RecordId};
 use serde::Serialize;
 
-use crate::{line::FORMAT_VERSION, time};
+use crate::{line::FORMAT_VERSION, metrics::Counter, time};
 
 #[derive(Serialize)]
 struct Marker<'a> {
     v: u64,
-    id: Option<&'a str>,
+    id: RecordId,
     time: &'a str,
-    seq: Option<u64>,
+    seq: u64,
     r#type: &'static str,
     event: &'static str,
     subject: Option<&'a str>,
@@ -57,15 +66,74 @@ impl Event {
             Self::KeysRefused => "log-keys-refused",
         }
     }
+
+    /// Whether records may be missing where it stands.
+    const fn is_gap(self) -> bool {
+        matches!(self, Self::TornTail | Self::Replaced | Self::Gap)
+    }
 }
 
-/// One whole line, with its newline.
-pub(crate) fn line(now_ms: u64, event: Event, subject: Option<&str>, detail: &str) -> Vec<u8> {
+/// Is told what a log says about itself that an operator has to know: that records may be missing, and why.
+#[derive(Clone)]
+pub struct Notice(pub Arc<dyn Fn(&str) + Send + Sync>);
+
+impl fmt::Debug for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Notice")
+    }
+}
+
+/// Makes the markers of one log, or of one who writes into it, and numbers them.
+pub(crate) struct Markers {
+    run: Arc<str>,
+    next: AtomicU64,
+    clock: Arc<dyn Clock>,
+    notice: Option<Notice>,
+    gaps: Counter,
+}
+
+impl Markers {
+    pub(crate) fn new(clock: Arc<dyn Clock>, notice: Option<Notice>) -> Self {
+        let mut random = [0; 4];
+        // Time and process tell runs apart as well, if less surely.
+        let _no_randomness = getrandom::fill(&mut random);
+        let (process, random) = (std::process::id(), u32::from_be_bytes(random));
+        let run = format!("log-{:x}-{process:x}{random:08x}", clock.now_ms()).into();
+        Self { run, next: AtomicU64::new(1), clock, notice, gaps: Counter::default() }
+    }
+
+    /// One whole line, with its newline. Whoever is to be told is told.
+    pub(crate) fn line(&self, event: Event, subject: Option<&str>, detail: &str) -> Vec<u8> {
+        if event.is_gap() {
+            self.gaps.add(1);
+            if let Some(Notice(tell)) = &self.notice {
+                let about = subject.map(|subject| format!(" ({subject})")).unwrap_or_default();
+                tell(&format!("{}: {detail}{about}", event.as_str()));
+            }
+        }
+        let sequence = self.next.fetch_add(1, Ordering::Relaxed);
+        line(RecordId::new(self.run.clone(), sequence), sequence, self.clock.now_ms(), event, subject, detail)
+    }
+
+    /// Times that records may be missing.
+    pub(crate) fn gaps(&self) -> u64 {
+        self.gaps.get()
+    }
+}
+
+fn line(
+    id: RecordId,
+    sequence: u64,
+    now_ms: u64,
+    event: Event,
+    subject: Option<&str>,
+    detail: &str,
+) -> Vec<u8> {
     let marker = Marker {
         v: FORMAT_VERSION,
-        id: None,
+        id,
         time: &time::rfc3339(now_ms),
-        seq: None,
+        seq: sequence,
         r#type: "event",
         event: event.as_str(),
         subject,

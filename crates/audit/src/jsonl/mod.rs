@@ -41,9 +41,10 @@ use tokio::sync::{oneshot, watch};
 
 pub(crate) use disk::make_directory;
 pub(crate) use durable::{Durable, Piece};
-pub use lock::Holder;
 pub(crate) use lock::Lock;
-pub(crate) use marker::{Event, line as marker_line};
+pub use lock::{Holder, remove_stale_locks};
+pub use marker::Notice;
+pub(crate) use marker::{Event, Markers};
 pub use segment::segments;
 
 use crate::SinkMetrics;
@@ -102,6 +103,8 @@ pub struct JsonLinesOptions {
     pub look_every: Duration,
     /// Whether a [`TransparencyLog`](crate::TransparencyLog) will follow the lines.
     pub followed: bool,
+    /// Is told when records may be missing, besides the log itself.
+    pub notice: Option<Notice>,
 }
 
 impl JsonLinesOptions {
@@ -118,6 +121,7 @@ impl JsonLinesOptions {
             last_retry: Duration::from_secs(5),
             look_every: Duration::from_secs(1),
             followed: false,
+            notice: None,
         }
     }
 }
@@ -179,6 +183,8 @@ pub struct JsonLines {
     writer: Mutex<Option<JoinHandle<Result<(), SinkError>>>>,
     path: PathBuf,
     durable: Option<Arc<Durable>>,
+    markers: Arc<Markers>,
+    notice: Option<Notice>,
 }
 
 impl JsonLines {
@@ -191,11 +197,13 @@ impl JsonLines {
         let lock = Lock::take(&options.path)?;
         let now_ms = clock.now_ms();
         let (mut file, mut len, tail) = LogFile::open(&options.path, now_ms)?;
-        if let Some(line) = describe_tail(&tail, now_ms) {
-            let io = |source| OpenError::Io { action: "write to", path: options.path.clone(), source };
+        let markers = Arc::new(Markers::new(clock.clone(), options.notice.clone()));
+        let io = |source| OpenError::Io { action: "write to", path: options.path.clone(), source };
+        let missing = segment::missing(&options.path).map_err(io)?;
+        for line in describe_tail(&tail, &markers).into_iter().chain(describe_missing(&missing, &markers)) {
             len += write_marker(&mut file, &line).map_err(io)?;
         }
-        Self::start(file, len, Some(lock), options, clock)
+        Self::start(file, len, Some(lock), options, (clock, markers))
     }
 
     fn start<D: Disk>(
@@ -203,7 +211,7 @@ impl JsonLines {
         len: u64,
         lock: Option<Lock>,
         options: JsonLinesOptions,
-        clock: Arc<dyn Clock>,
+        (clock, markers): (Arc<dyn Clock>, Arc<Markers>),
     ) -> Result<Self, OpenError> {
         let metrics = Arc::new(SinkMetrics::default());
         let bounds =
@@ -228,6 +236,7 @@ impl JsonLines {
             settings,
             clock: clock.clone(),
             metrics: metrics.clone(),
+            markers: markers.clone(),
             health: health.clone(),
             progress,
             durable: durable.clone(),
@@ -244,12 +253,23 @@ impl JsonLines {
         let writer =
             std::thread::Builder::new().name("audit-log".into()).spawn(run).map_err(OpenError::Thread)?;
         let (writer, path) = (Mutex::new(Some(writer)), options.path);
-        Ok(Self { queue, pen, metrics, health: observed, writer, path, durable })
+        let notice = options.notice;
+        Ok(Self { queue, pen, metrics, health: observed, writer, path, durable, markers, notice })
     }
 
     /// Counters.
     pub fn metrics(&self) -> &Arc<SinkMetrics> {
         &self.metrics
+    }
+
+    /// Times since the start that records may be missing, as the log itself says.
+    pub fn gaps(&self) -> u64 {
+        self.markers.gaps()
+    }
+
+    /// Who is told when they may be.
+    pub(crate) fn notice(&self) -> Option<Notice> {
+        self.notice.clone()
     }
 
     /// The active segment.
@@ -316,16 +336,22 @@ impl Sink for JsonLines {
     }
 }
 
-fn describe_tail(tail: &Tail, now_ms: u64) -> Option<Vec<u8>> {
+/// Finished segments that are not there: nothing of this program removes any.
+fn describe_missing(missing: &[String], markers: &Markers) -> Option<Vec<u8>> {
+    let what = || format!("finished segments are not there: {}", missing.join(", "));
+    (!missing.is_empty()).then(|| markers.line(Event::Gap, None, &what()))
+}
+
+fn describe_tail(tail: &Tail, markers: &Markers) -> Option<Vec<u8>> {
     let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     match tail {
         Tail::Whole => None,
         Tail::Completed => {
-            Some(marker::line(now_ms, Event::TornTail, None, "the record before lacked its newline only"))
+            Some(markers.line(Event::TornTail, None, "the record before lacked its newline only"))
         }
         Tail::SetAside { bytes, to } => {
             let detail = format!("{bytes} bytes of an unfinished record were set aside");
-            Some(marker::line(now_ms, Event::TornTail, Some(&name(to)), &detail))
+            Some(markers.line(Event::TornTail, Some(&name(to)), &detail))
         }
     }
 }

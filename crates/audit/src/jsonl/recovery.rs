@@ -7,7 +7,7 @@ use portcullis_core::SinkError;
 use super::{
     Health,
     disk::Disk,
-    marker::{self, Event},
+    marker::Event,
     queue::{Batch, Rest, soon},
     writer::Writer,
 };
@@ -55,7 +55,7 @@ impl<D: Disk> Writer<D> {
         if doubtful > 0 {
             detail.push_str(&format!("; the {doubtful} bytes before may not survive a loss of power"));
         }
-        let mut lines = marker::line(self.clock.now_ms(), Event::Resumed, None, &detail);
+        let mut lines = self.markers.line(Event::Resumed, None, &detail);
         lines.extend_from_slice(&rest.bytes);
         if self.disk.in_place() {
             self.disk.cut(self.progress.len)?;

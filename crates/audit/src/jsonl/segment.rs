@@ -1,12 +1,13 @@
 //! Names of finished segments: `audit.jsonl` becomes `audit.000001.20261122T101500Z.jsonl`.
 
 use std::{
+    collections::BTreeSet,
     ffi::OsStr,
     fs, io,
     path::{Path, PathBuf},
 };
 
-use crate::time;
+use crate::{read_records, time};
 
 /// The name segment `number` gets when it is finished at `now_ms`.
 pub(super) fn finished(active: &Path, number: u32, now_ms: u64) -> PathBuf {
@@ -32,6 +33,30 @@ pub fn segments(active: &Path) -> io::Result<Vec<PathBuf>> {
         paths.push(active.to_owned());
     }
     Ok(paths)
+}
+
+/// How many numbers are told of those that are not there.
+const MOST_MISSING: usize = 32;
+
+/// Finished segments that are not there: numbers before the highest one in use, and what the active segment says that it
+/// continues.
+pub(super) fn missing(active: &Path) -> io::Result<Vec<String>> {
+    let mut there = BTreeSet::new();
+    for entry in fs::read_dir(directory(active))? {
+        there.extend(number(active, &entry?.file_name()));
+    }
+    let highest = there.last().copied().unwrap_or(0);
+    let numbers = (1..highest).filter(|number| !there.contains(number)).take(MOST_MISSING);
+    let before = continued(active)?.filter(|name| !active.with_file_name(name).exists());
+    Ok(numbers.map(|number| format!("{number:06}")).chain(before).collect())
+}
+
+/// The segment that the active one continues, as its first line says.
+fn continued(active: &Path) -> io::Result<Option<String>> {
+    let Some(Ok(first)) = read_records(active)?.next() else { return Ok(None) };
+    let name = first.get("subject").and_then(|name| name.as_str());
+    let name = name.filter(|name| first.event() == Some("log-continued") && !name.contains('/'));
+    Ok(name.map(str::to_owned))
 }
 
 /// The number after the highest one in use.

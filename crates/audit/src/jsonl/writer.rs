@@ -17,7 +17,7 @@ use super::{
     Fsync, Health,
     disk::Disk,
     durable::Durable,
-    marker::{self, Event},
+    marker::{Event, Markers},
     queue::{Batch, Queue, soon},
 };
 use crate::SinkMetrics;
@@ -36,6 +36,7 @@ pub(super) struct Writer<D> {
     pub(super) settings: Settings,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) metrics: Arc<SinkMetrics>,
+    pub(super) markers: Arc<Markers>,
     pub(super) health: watch::Sender<Health>,
     pub(super) progress: Progress,
     /// Told how far the log is durable, when somebody follows it.
@@ -194,7 +195,8 @@ impl<D: Disk> Writer<D> {
             "{} records were refused; each was reported to its caller",
             failed - self.progress.reported
         );
-        self.commit(&marker::line(self.clock.now_ms(), Event::Refused, None, &detail))?;
+        let marker = self.markers.line(Event::Refused, None, &detail);
+        self.commit(&marker)?;
         self.progress.reported = failed;
         Ok(())
     }
@@ -212,7 +214,8 @@ impl<D: Disk> Writer<D> {
         self.replace()?;
         let detail =
             "the file in use was moved or deleted by another program; earlier records are where it went";
-        self.commit(&marker::line(self.clock.now_ms(), Event::Replaced, None, detail))
+        let marker = self.markers.line(Event::Replaced, None, detail);
+        self.commit(&marker)
     }
 
     pub(super) fn replace(&mut self) -> io::Result<()> {
@@ -242,7 +245,8 @@ impl<D: Disk> Writer<D> {
         self.metrics.rotations.add(1);
         let detail = format!("{} bytes", self.progress.len);
         self.begin_segment(0);
-        let continued = self.commit(&marker::line(now_ms, Event::Continued, Some(&finished), &detail));
+        let marker = self.markers.line(Event::Continued, Some(&finished), &detail);
+        let continued = self.commit(&marker);
         continued.or_else(|error| self.recover(&error, Batch::default()))
     }
 

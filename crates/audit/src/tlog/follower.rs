@@ -95,7 +95,7 @@ impl Follower {
         if left_out > 0 {
             say(
                 &self.parts.lines,
-                self.parts.clock.now_ms(),
+                &self.parts.shared.markers,
                 Event::Gap,
                 &format!("{left_out} lines were too long to be records and are not in the transparency log"),
             );
@@ -162,7 +162,7 @@ impl Follower {
             Ok(Some(old)) => {
                 let keys: Vec<_> = self.parts.keys.ring().public().map(ToString::to_string).collect();
                 let announcement =
-                    say(&self.parts.lines, self.parts.clock.now_ms(), Event::KeysChanged, &keys.join(" "));
+                    say(&self.parts.lines, &self.parts.shared.markers, Event::KeysChanged, &keys.join(" "));
                 self.retiring = Some(Retiring { keys: old, announcement, announced: false });
                 self.refused_keys = None;
             }
@@ -171,7 +171,7 @@ impl Follower {
                 if self.refused_keys.as_ref() != Some(&why) {
                     say(
                         &self.parts.lines,
-                        self.parts.clock.now_ms(),
+                        &self.parts.shared.markers,
                         Event::KeysRefused,
                         &format!("the keys stay as they are: {why}"),
                     );

@@ -55,7 +55,7 @@ pub use reader::{Bundle, LogDir, LogFault};
 
 use crate::{
     Counter, Health, JsonLines, OpenError,
-    jsonl::{Event, Lock, marker_line},
+    jsonl::{Event, Lock, Markers},
     note::{Note, VerifierKey},
 };
 use builder::Builder;
@@ -157,6 +157,7 @@ struct Shared {
     directory: PathBuf,
     origin: String,
     metrics: TransparencyMetrics,
+    markers: Markers,
     /// The checkpoint in force. Held while the file is replaced, so that a cosignature is not lost to a newer
     /// checkpoint's write or the other way round.
     current: Mutex<Option<Arc<Note>>>,
@@ -192,8 +193,9 @@ impl TransparencyLog {
         }
         let opened = Journal::open(lines.path(), state.as_ref(), builder.last_leaf(), durable.clone());
         let (journal, gap) = opened.map_err(|error| broken(format!("the JSON lines: {error}")))?;
+        let markers = Markers::new(clock.clone(), lines.notice());
         if gap {
-            say(&lines, clock.now_ms(), Event::Gap, &missing_after(builder.size()));
+            say(&lines, &markers, Event::Gap, &missing_after(builder.size()));
         }
         let current = state.as_ref().map(|state| Arc::new(state.note.clone()));
         let (published, checkpoints) = watch::channel(current.clone());
@@ -202,6 +204,7 @@ impl TransparencyLog {
             directory: options.directory.clone(),
             origin: keys.ring().name().to_owned(),
             metrics: TransparencyMetrics::default(),
+            markers,
             current: Mutex::new(current),
         });
         shared.metrics.size.set(builder.size());
@@ -229,6 +232,11 @@ impl TransparencyLog {
     /// Counters.
     pub fn metrics(&self) -> &TransparencyMetrics {
         &self.shared.metrics
+    }
+
+    /// Times since the start that records may be missing in the tree.
+    pub fn gaps(&self) -> u64 {
+        self.shared.markers.gaps()
     }
 
     /// Whether checkpoints can be written, now and whenever that changes.
@@ -305,8 +313,8 @@ fn missing_after(size: u64) -> String {
 
 /// Adds a line about the log to the lines and returns it. When it is refused, its queue is full or failing, which
 /// the lines themselves tell.
-fn say(lines: &JsonLines, now_ms: u64, event: Event, detail: &str) -> Vec<u8> {
-    let mut line = marker_line(now_ms, event, None, detail);
+fn say(lines: &JsonLines, markers: &Markers, event: Event, detail: &str) -> Vec<u8> {
+    let mut line = markers.line(event, None, detail);
     line.pop();
     let _ = lines.append(line.clone());
     line

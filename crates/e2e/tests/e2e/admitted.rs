@@ -143,7 +143,11 @@ async fn what_is_behind_the_gateway_is_what_was_approved() {
     change(&program, DESK);
     works(&gateway, "desk").await;
 
-    house.succeed(&["retire", "desk", "--reason", "not needed", "--store", "store"]);
+    let said = house.succeed(&["retire", "desk", "--reason", "not needed", "--store", "store"]);
+    assert!(
+        said.contains("end it within seconds") && said.contains("`portcullis stop server desk`"),
+        "{said}"
+    );
     until("a new configuration", || events(&gateway, "config-changed") > 1).await;
     refused(&gateway, "desk", "is retired").await;
     until("the end of what was retired", || events(&gateway, "child-exited") > 1).await;

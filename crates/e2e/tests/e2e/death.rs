@@ -80,6 +80,28 @@ async fn a_killed_gateway_takes_every_process_with_it() {
 }
 
 #[tokio::test]
+async fn where_records_may_be_missing_the_operator_is_told() {
+    let mut gateway = Setup::new().stdio("odd", &odd(&[])).start().await.unwrap();
+    let gaps = async |gateway: &Gateway| {
+        let (_, metrics) = gateway.admin("/metrics").await.unwrap();
+        let line = metrics.lines().find(|line| line.starts_with("portcullis_log_gaps ")).unwrap();
+        line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()
+    };
+    assert_eq!(gaps(&gateway).await, 0);
+    gateway.kill();
+    let mut log = std::fs::OpenOptions::new().append(true).open(gateway.log()).unwrap();
+    std::io::Write::write_all(&mut log, b"{\"v\":1,\"half").unwrap();
+    let gateway = gateway.again().await.unwrap();
+    let told = "records may be missing: log-torn-tail: 12 bytes";
+    until("the warning", || gateway.said().contains(told)).await;
+    assert_eq!(gaps(&gateway).await, 1);
+    let records = gateway.records().unwrap();
+    let marker = records.iter().find(|it| it.text("event") == "log-torn-tail").unwrap();
+    assert!(marker.text("id").starts_with("log-"), "{marker:?}");
+    assert!(marker.value()["seq"].is_u64(), "{marker:?}");
+}
+
+#[tokio::test]
 async fn a_stopped_gateway_takes_every_process_with_it() {
     let gateway = Setup::new().stdio("odd", &odd(&[])).start().await.unwrap();
     let bred = call_odd(&gateway, "breed").await.json()["result"]["content"][0]["text"].clone();

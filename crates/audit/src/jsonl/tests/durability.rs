@@ -151,7 +151,7 @@ async fn segments_end_at_the_limit_and_name_the_one_before() {
         assert_eq!(all.matches(&format!(r#""id":"{n}""#)).count(), 1);
     }
     assert!(
-        finished[1].starts_with(r#"{"v":1,"id":null,"#) && finished[1].contains("finished-1"),
+        finished[1].starts_with(r#"{"v":1,"id":"log-"#) && finished[1].contains("finished-1"),
         "{finished:?}"
     );
 }

@@ -16,7 +16,7 @@ const EINTR: i32 = 4;
 fn names(text: &str) -> Vec<String> {
     let parse = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap();
     let name =
-        |value: serde_json::Value| value["id"].as_str().or(value["event"].as_str()).unwrap().to_owned();
+        |value: serde_json::Value| value["event"].as_str().or(value["id"].as_str()).unwrap().to_owned();
     assert!(text.is_empty() || text.ends_with('\n'), "{text:?}");
     text.lines().map(|line| name(parse(line))).collect()
 }

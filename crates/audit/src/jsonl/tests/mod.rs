@@ -30,7 +30,9 @@ fn options(fsync: Fsync) -> JsonLinesOptions {
 fn log(options: JsonLinesOptions) -> (JsonLines, Platter) {
     let platter = Platter::default();
     let disk = FakeDisk(platter.clone());
-    let log = JsonLines::start(disk, 0, None, options, Arc::new(FakeClock::at(0))).unwrap();
+    let clock: Arc<dyn portcullis_core::Clock> = Arc::new(FakeClock::at(0));
+    let markers = Arc::new(super::Markers::new(clock.clone(), None));
+    let log = JsonLines::start(disk, 0, None, options, (clock, markers)).unwrap();
     (log, platter)
 }
 
