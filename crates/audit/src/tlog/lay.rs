@@ -75,6 +75,7 @@ pub(crate) fn append(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "test code")]
     use std::time::{Duration, SystemTime};
 
     use super::*;
