@@ -134,9 +134,13 @@ pub(crate) async fn converse(stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
 
 /// Whether the other side has ended a connection on which nothing more is expected.
 pub(crate) fn has_closed(stream: &TcpStream) -> bool {
-    match stream.try_read(&mut [0]) {
-        Ok(read) => read == 0,
-        Err(error) => error.kind() != std::io::ErrorKind::WouldBlock,
+    loop {
+        match stream.try_read(&mut [0; 1_024]) {
+            Ok(0) => return true,
+            // An answer that came before.
+            Ok(_) => {}
+            Err(error) => return error.kind() != std::io::ErrorKind::WouldBlock,
+        }
     }
 }
 

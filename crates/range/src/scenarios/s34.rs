@@ -75,7 +75,7 @@ async fn answers(report: &mut Report, evidence: &Evidence) -> Result<(), Trouble
     let member = |record: &Value, path: &str| {
         record.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned()
     };
-    let refused = query(&["--principal", "alice", "--decision", "refuse"]).await?;
+    let refused = query(&["--principal", "dev:alice", "--decision", "refuse"]).await?;
     let of =
         |kind: &str| refused.iter().filter(|it| member(it, "/decision/kind") == kind).collect::<Vec<_>>();
     let [denied] = of("denied")[..] else { return Err(Trouble::other("not one call was denied")) };
