@@ -167,6 +167,9 @@ pub enum UpstreamError {
     /// Could not be reached or started; nothing was sent.
     #[error("server could not be reached: {0}")]
     Unreachable(String),
+    /// Its program could not be executed; nothing was sent.
+    #[error("server could not be started: {0}")]
+    NotStarted(String),
     /// The connection ended while the request was under way; its effect is unknown.
     #[error("server broke off: {0}")]
     Broken(String),
@@ -215,6 +218,6 @@ pub enum UpstreamError {
 impl UpstreamError {
     /// Whether sending the same request again cannot do anything twice.
     pub fn nothing_happened(&self) -> bool {
-        matches!(self, Self::Unreachable(_) | Self::SessionGone | Self::Busy)
+        matches!(self, Self::Unreachable(_) | Self::NotStarted(_) | Self::SessionGone | Self::Busy)
     }
 }

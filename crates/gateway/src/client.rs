@@ -74,6 +74,10 @@ impl Client {
                 session,
             });
         }
+        if let Some(why) = session.as_ref().and_then(|it| it.failure()).filter(|_| !names_version(request)) {
+            let what = format!("`initialize` failed, so nothing can be asked here: {why}");
+            return Err(Refusal::new(RefusalKind::InvalidRequest, what));
+        }
         stateless(inbound, request, session, floor)
     }
 }

@@ -166,6 +166,7 @@ pub fn decode(body: Bytes, limits: &Limits) -> Result<Message, String> {
 pub fn refusal(server: &ServerName, error: &UpstreamError) -> Refusal {
     let (kind, public) = match error {
         UpstreamError::Unreachable(_) => (RefusalKind::UpstreamUnavailable, "cannot be reached"),
+        UpstreamError::NotStarted(_) => (RefusalKind::UpstreamUnavailable, "could not be started"),
         UpstreamError::Broken(_) => {
             (RefusalKind::UpstreamUnavailable, "broke off; whether it did anything is not known")
         }

@@ -68,6 +68,8 @@ pub struct Session {
     /// The endpoint it was opened on.
     pub endpoint: Option<ServerName>,
     terms: OnceLock<Terms>,
+    /// Why `initialize` failed, as its client was told.
+    failed: Mutex<Option<String>>,
     log_level: AtomicU8,
     next_request: AtomicU64,
     next_stream: AtomicU64,
@@ -98,6 +100,7 @@ impl Session {
             channel,
             endpoint,
             terms: OnceLock::new(),
+            failed: Mutex::default(),
             log_level: AtomicU8::new(LogLevel::Info as u8),
             next_request: AtomicU64::new(1),
             next_stream: AtomicU64::new(STANDALONE + 1),
@@ -112,6 +115,16 @@ impl Session {
             hung_up: CancellationToken::new(),
             closed: CancellationToken::new(),
         }
+    }
+
+    /// Keeps what the client was told when `initialize` failed.
+    pub(crate) fn initialize_failed(&self, why: &str) {
+        *self.failed.lock() = Some(why.to_owned());
+    }
+
+    /// Why `initialize` failed, if it did.
+    pub(crate) fn failure(&self) -> Option<String> {
+        self.failed.lock().clone()
     }
 
     /// What `initialize` settled; none before it, and on a stateless (2026-07-28) pipe.

@@ -79,6 +79,7 @@ mod telemetry;
 mod tiers;
 mod tokens;
 mod until;
+mod unusable;
 mod updates;
 mod uploads;
 mod upstream_credentials;

@@ -1,6 +1,6 @@
 //! Standard input and output: newline-delimited messages of either era (basic/transports/stdio).
 
-use std::{future::poll_fn, sync::Arc, task::Poll};
+use std::{future::poll_fn, sync::Arc, task::Poll, time::Duration};
 
 use bytes::Bytes;
 use portcullis_core::{
@@ -27,8 +27,14 @@ use crate::{
 
 /// Messages that may wait for the client to read.
 const BACKLOG: usize = 64;
+/// Pieces of input that are read ahead.
+const CHUNKS: usize = 4;
 /// Requests served at the same time on one pair of pipes.
 const IN_FLIGHT: usize = 256;
+
+/// How long answers that are outstanding are waited for after a client has closed its side. It waits for the end itself
+/// then, and ends whoever takes too long (2025-11-25 basic/lifecycle, shutdown).
+const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
 /// Settings of the stdio transport.
 #[derive(Clone, Debug)]
@@ -39,7 +45,7 @@ pub struct StdioOptions {
     pub line_bytes: usize,
 }
 
-/// Serves a client on a pair of pipes until it closes its side, then lets requests under way finish.
+/// Serves a client on a pair of pipes until it closes its side, then lets requests under way finish for a few seconds.
 ///
 /// # Errors
 /// When the client cannot be authenticated, or the pipes fail.
@@ -97,24 +103,34 @@ struct Pipe {
 }
 
 impl Pipe {
+    /// Until the client has closed its side and has what it asked for, or does not want it any more.
     async fn read(
         &self,
         input: &mut (impl AsyncRead + Unpin),
         options: &StdioOptions,
     ) -> std::io::Result<()> {
-        let mut framer = LineFramer::new(options.line_bytes);
-        let mut buffer = vec![0; 64 * 1024];
-        let mut running = JoinSet::new();
-        loop {
-            let read = tokio::select! {
-                biased;
-                read = input.read(&mut buffer) => read?,
-                () = self.tx.closed() => return Ok(()),
-            };
-            if read == 0 {
-                break;
+        let (chunks, ahead) = mpsc::channel(CHUNKS);
+        // Read ahead, so that the end is noticed while a request is waited for.
+        let ended = async {
+            let read = read_chunks(input, chunks).await;
+            if read.is_ok() {
+                tokio::time::sleep(LAST_ANSWERS).await;
             }
-            framer.push(buffer.get(..read).unwrap_or_default());
+            read
+        };
+        tokio::select! {
+            biased;
+            () = self.tx.closed() => Ok(()),
+            () = self.answer(ahead, options) => Ok(()),
+            ended = ended => ended,
+        }
+    }
+
+    async fn answer(&self, mut chunks: mpsc::Receiver<Bytes>, options: &StdioOptions) {
+        let mut framer = LineFramer::new(options.line_bytes);
+        let mut running = JoinSet::new();
+        while let Some(chunk) = chunks.recv().await {
+            framer.push(&chunk);
             while let Some(line) = framer.next() {
                 match line {
                     Ok(line) if line.iter().all(u8::is_ascii_whitespace) => {}
@@ -125,13 +141,7 @@ impl Pipe {
             while running.try_join_next().is_some() {}
         }
         self.session.hang_up();
-        let finished = async { while running.join_next().await.is_some() {} };
-        tokio::select! {
-            biased;
-            () = finished => {}
-            () = self.tx.closed() => {}
-        }
-        Ok(())
+        while running.join_next().await.is_some() {}
     }
 
     /// Requests run side by side. Everything before the first answer, and every message that is not a
@@ -178,6 +188,21 @@ impl Pipe {
         let answered = reply::refusal(&refusal, Reader { version, in_session: true, id: None });
         // A client that is gone needs no answer.
         let _ = self.tx.send(answered.body).await;
+    }
+}
+
+/// Hands over what is read until its end.
+async fn read_chunks(
+    input: &mut (impl AsyncRead + Unpin),
+    chunks: mpsc::Sender<Bytes>,
+) -> std::io::Result<()> {
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let read = input.read(&mut buffer).await?;
+        let chunk = Bytes::copy_from_slice(buffer.get(..read).unwrap_or_default());
+        if read == 0 || chunks.send(chunk).await.is_err() {
+            return Ok(());
+        }
     }
 }
 

@@ -42,7 +42,8 @@ impl Gateway {
             log_level: None,
             session: Some(session.clone()),
         };
-        let described = self.describe(snapshot, &resolved.call, &client).await?;
+        let described = self.describe(snapshot, &resolved.call, &client).await;
+        let described = described.inspect_err(|refusal| session.initialize_failed(refusal.public()))?;
         let result = described.as_initialize(terms.version);
         // Only now, so that a client on a pipe may try again when a server could not be reached.
         if session.settle(terms) { Ok(Local { result, opened }) } else { Err(initialised()) }

@@ -36,11 +36,12 @@ impl Backoff {
         match &self.wait {
             Some((until, error)) if Instant::now() < *until => {
                 let seconds = until.duration_since(Instant::now()).as_secs_f32();
-                let reason = match error {
-                    UpstreamError::Unreachable(reason) => reason.clone(),
-                    other => other.to_string(),
-                };
-                Err(UpstreamError::Unreachable(format!("{reason}; next attempt in {seconds:.1} s")))
+                let again = |reason: &str| format!("{reason}; next attempt in {seconds:.1} s");
+                Err(match error {
+                    UpstreamError::NotStarted(reason) => UpstreamError::NotStarted(again(reason)),
+                    UpstreamError::Unreachable(reason) => UpstreamError::Unreachable(again(reason)),
+                    other => UpstreamError::Unreachable(again(&other.to_string())),
+                })
             }
             _ => Ok(()),
         }

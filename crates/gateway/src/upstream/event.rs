@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
+use parking_lot::Mutex;
 use portcullis_core::{Exit, ServerName, StderrLine};
 use portcullis_wire::Version;
 
@@ -27,6 +28,11 @@ pub enum ServerEvent {
     },
     /// A process and everything it started have ended.
     Exited(Exit),
+    /// It could not be made ready for anybody.
+    Unready {
+        /// Why.
+        reason: String,
+    },
     /// A link has ended otherwise than by being closed.
     Lost {
         /// Why.
@@ -45,6 +51,18 @@ pub(crate) struct Reporter {
 }
 
 impl Reporter {
+    /// The same, and the last thing that was dropped as outside the protocol is kept in `last`.
+    pub(crate) fn keeping(&self, last: Arc<Mutex<Option<String>>>) -> Self {
+        let observer = self.observer.clone();
+        let observer: Observer = Arc::new(move |server: &ServerName, event: ServerEvent| {
+            if let ServerEvent::Garbage { reason } = &event {
+                *last.lock() = Some(reason.clone());
+            }
+            observer(server, event);
+        });
+        Self { server: self.server.clone(), observer }
+    }
+
     pub(crate) fn report(&self, event: ServerEvent) {
         (self.observer)(&self.server, event);
     }

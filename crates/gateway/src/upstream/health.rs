@@ -111,7 +111,7 @@ impl Health {
 /// How bad a failure is; nothing for those that are our own or the caller's.
 fn weight(error: &UpstreamError) -> Option<HealthState> {
     match error {
-        UpstreamError::Unreachable(_) => Some(HealthState::Down),
+        UpstreamError::Unreachable(_) | UpstreamError::NotStarted(_) => Some(HealthState::Down),
         UpstreamError::Http { status: 401 | 403 | 500.., .. } => Some(HealthState::Down),
         UpstreamError::Broken(_) | UpstreamError::Invalid(_) | UpstreamError::Timeout(_) => {
             Some(HealthState::Degraded)

@@ -31,7 +31,7 @@ use self::links::Links;
 use super::{
     backoff::Backoff,
     config::{ServerConfig, Transport},
-    event::Observer,
+    event::{Observer, Reporter, ServerEvent},
     health::{Health, HealthReport, HealthState},
     http::{HttpConfigError, HttpUpstream},
     stdio::StdioUpstream,
@@ -52,6 +52,7 @@ struct Inner {
     stateful: AtomicBool,
     backoff: Mutex<Backoff>,
     health: Arc<Health>,
+    reporter: Reporter,
     closed: AtomicBool,
 }
 
@@ -78,6 +79,7 @@ impl Server {
             Transport::Stdio(_) => false,
         };
         let health = Arc::new(Health::new(clock).per_caller(per_caller));
+        let reporter = Reporter { server: config.name.clone(), observer: observer.clone() };
         let way: Box<dyn Upstream> = match &config.transport {
             Transport::Stdio(program) => {
                 Box::new(StdioUpstream::new(config.clone(), program, launcher, observer, health.clone()))
@@ -86,10 +88,15 @@ impl Server {
                 Box::new(HttpUpstream::new(config.clone(), endpoint, observer, health.clone())?)
             }
         };
-        Ok(Self::over(config, way, health))
+        Ok(Self::over(config, way, health, reporter))
     }
 
-    fn over(config: Arc<ServerConfig>, way: Box<dyn Upstream>, health: Arc<Health>) -> Self {
+    fn over(
+        config: Arc<ServerConfig>,
+        way: Box<dyn Upstream>,
+        health: Arc<Health>,
+        reporter: Reporter,
+    ) -> Self {
         let links = Mutex::new(Links::new(config.max_links, config.idle_close));
         let inner = Inner {
             config,
@@ -100,6 +107,7 @@ impl Server {
             stateful: AtomicBool::new(false),
             backoff: Mutex::default(),
             health,
+            reporter,
             closed: AtomicBool::new(false),
         };
         Self { inner: Arc::new(inner) }
@@ -172,7 +180,10 @@ impl Inner {
         match &connected {
             Ok(_) => self.backoff.lock().succeeded(),
             Err(error) if self.health.concerns_one_caller(error) => {}
-            Err(error) => self.backoff.lock().failed(error),
+            Err(error) => {
+                self.reporter.report(ServerEvent::Unready { reason: error.to_string() });
+                self.backoff.lock().failed(error);
+            }
         }
         connected
     }

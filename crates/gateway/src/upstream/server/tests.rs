@@ -126,7 +126,9 @@ fn bench(version: Version, change: impl FnOnce(&mut ServerConfig)) -> Bench {
     let counts = Arc::new(Counts::default());
     let links = Arc::new(Mutex::new(Vec::new()));
     let way = FakeWay { version, counts: counts.clone(), links: links.clone() };
-    Bench { server: Arc::new(Server::over(Arc::new(config), Box::new(way), health())), counts, links }
+    let reporter = Reporter { server: config.name.clone(), observer: Arc::new(|_, _| {}) };
+    let server = Server::over(Arc::new(config), Box::new(way), health(), reporter);
+    Bench { server: Arc::new(server), counts, links }
 }
 
 impl Bench {

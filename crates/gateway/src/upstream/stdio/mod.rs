@@ -54,23 +54,31 @@ impl StdioUpstream {
 
     async fn connect(&self, profile: &LinkProfile) -> Result<Arc<dyn Link>, UpstreamError> {
         let patience = self.config.connect_timeout;
-        let link = timeout(patience, self.negotiate(profile))
-            .await
-            .unwrap_or(Err(UpstreamError::Timeout(patience)))?;
+        let garbage = Arc::default();
+        let reporter = self.reporter.keeping(Arc::clone(&garbage));
+        let settled = timeout(patience, self.negotiate(profile, &reporter)).await;
+        let link = settled.unwrap_or(Err(UpstreamError::Timeout(patience))).map_err(|error| {
+            match (&error, garbage.lock().take()) {
+                (UpstreamError::Timeout(_), Some(last)) => {
+                    UpstreamError::Invalid(format!("what it wrote to its standard output is no MCP: {last}"))
+                }
+                _ => error,
+            }
+        })?;
         let era = link.info().version.era();
         self.era.learn(era, era);
         Ok(link)
     }
 
     /// Starts the program.
-    async fn start(&self, profile: &LinkProfile) -> Result<Connection, UpstreamError> {
+    async fn start(&self, profile: &LinkProfile, reporter: &Reporter) -> Result<Connection, UpstreamError> {
         let launched = self
             .launcher
             .launch(&self.plan)
             .await
-            .map_err(|error| UpstreamError::Unreachable(error.to_string()))?;
+            .map_err(|error| UpstreamError::NotStarted(error.to_string()))?;
         let serial = profile.session.is_none() && handshake::can_be_asked(profile);
-        Ok(Connection::new(&self.config, self.reporter.clone(), self.health.clone(), launched, serial))
+        Ok(Connection::new(&self.config, reporter.clone(), self.health.clone(), launched, serial))
     }
 }
 

@@ -8,20 +8,25 @@ use tokio::time::timeout;
 
 use super::{StdioUpstream, link::StdioLink};
 use crate::upstream::{
+    event::Reporter,
     handshake::{self, Verdict, discover, initialize, response},
     mux::Mux,
 };
 
 impl StdioUpstream {
     /// Starts the server and settles the version.
-    pub(super) async fn negotiate(&self, profile: &LinkProfile) -> Result<Arc<dyn Link>, UpstreamError> {
+    pub(super) async fn negotiate(
+        &self,
+        profile: &LinkProfile,
+        reporter: &Reporter,
+    ) -> Result<Arc<dyn Link>, UpstreamError> {
         let probe_first = self.era.get() != Some(Era::Legacy);
-        let connection = self.start(profile).await?;
+        let connection = self.start(profile, reporter).await?;
         match self.settle(connection.mux(), profile, probe_first).await {
             Ok(info) => StdioLink::open(connection, info).await,
             // It may have died of the probe; a fresh process gets `initialize` straight away.
             Err(_) if probe_first && !connection.mux().is_alive() => {
-                let connection = self.start(profile).await?;
+                let connection = self.start(profile, reporter).await?;
                 let info = self.settle(connection.mux(), profile, false).await?;
                 StdioLink::open(connection, info).await
             }

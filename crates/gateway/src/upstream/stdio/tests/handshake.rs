@@ -141,3 +141,15 @@ async fn a_server_that_never_answers_is_a_timeout_and_is_stopped() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_server_that_writes_no_mcp_is_said_to() {
+    let change = |config: &mut ServerConfig| config.connect_timeout = Duration::from_millis(400);
+    let bench = Bench::with(change, |mut server: FakeServer| async move {
+        server.line("listening on port 80").await;
+        server.drain().await;
+    });
+    let error = bench.connect().await.err().unwrap();
+    let expected = "outside the protocol: what it wrote to its standard output is no MCP: ";
+    assert!(error.to_string().contains(expected), "{error}");
+}
