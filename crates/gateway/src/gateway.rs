@@ -1,10 +1,13 @@
 //! The gateway: what outlives a request.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use portcullis_audit::{Digests, EventKind, Recorder, otel::Telemetry};
-use portcullis_core::{Caller, Clock, Finding, Link, LinkProfile, ListKind, Refusal, ServerName, wire::Era};
+use portcullis_core::{
+    Caller, Clock, Digest, Finding, Link, LinkProfile, ListKind, Refusal, ServerName, wire::Era,
+};
 use tokio::sync::watch::{Receiver, Sender};
 use tokio_util::sync::CancellationToken;
 
@@ -55,6 +58,8 @@ pub struct Gateway {
     /// What the admin listener shows.
     pub metrics: Metrics,
     changes: Sender<()>,
+    /// Digest of what was noted last of each list.
+    noted: Mutex<HashMap<(ServerName, ListKind), Digest>>,
 }
 
 impl Gateway {
@@ -85,6 +90,7 @@ impl Gateway {
             vault: Vault::default(),
             metrics: Metrics::default(),
             changes: Sender::default(),
+            noted: Mutex::default(),
         });
         gateway.state_boundary(&gateway.snapshot());
         gateway.renew_keys();
@@ -283,7 +289,7 @@ impl Gateway {
         self.note(EventKind::Content, server, format!("withheld: {}", refusal.detail()));
     }
 
-    /// A list as fetched, with what was refused in it.
+    /// A list as fetched, with what was refused in it, unless that is what was noted of it last.
     pub(crate) fn note_list(&self, server: &ServerName, kind: ListKind, list: &List) {
         let refused: Vec<_> = list.refused.iter().map(|(name, why)| format!("`{name}`: {why}")).collect();
         let detail = format!(
@@ -292,7 +298,14 @@ impl Gateway {
             list.digest,
             refused.join("; ")
         );
-        self.note(EventKind::CatalogueChanged, server, detail);
+        let noticed = details(&list.noticed);
+        let digest = Digest::of_parts([detail.as_bytes(), noticed.as_bytes()]);
+        if self.noted.lock().get(&(server.clone(), kind)) == Some(&digest) {
+            return;
+        }
+        if self.note(EventKind::CatalogueChanged, server, detail) {
+            self.noted.lock().insert((server.clone(), kind), digest);
+        }
         self.note_findings(server, &list.noticed);
         // The list of them is cut where it is long.
         for (name, why) in list.refused.iter().take(MAX_REFUSED) {
@@ -300,11 +313,14 @@ impl Gateway {
         }
     }
 
-    pub(crate) fn note(&self, kind: EventKind, server: &ServerName, detail: String) {
+    /// Puts something about a server on record; whether that was taken.
+    pub(crate) fn note(&self, kind: EventKind, server: &ServerName, detail: String) -> bool {
         // Events explain; a call that depends on the log finds out by its own decision record.
-        if self.audit.event(kind, Some(server.to_string()), detail).is_err() {
+        let written = self.audit.event(kind, Some(server.to_string()), detail).is_ok();
+        if !written {
             self.metrics.events_lost.add(1);
         }
+        written
     }
 }
 

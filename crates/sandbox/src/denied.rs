@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// What runtimes try.
+pub(crate) const TRIED: &[&str] = &["io_uring_setup"];
+
 /// A system call that a program in a sandbox made and that was refused, some times.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -22,6 +25,12 @@ impl DeniedCall {
             Some(known) => known.count = known.count.saturating_add(calls.count),
             None => all.push(calls),
         }
+    }
+
+    /// Whether it is what runtimes try at their start and do without, whatever runs in them: Node asks for rings of
+    /// io_uring. On record like every other, and nothing to tell a person.
+    pub fn is_tried(&self) -> bool {
+        TRIED.contains(&self.call.as_str())
     }
 
     /// Why it is refused.

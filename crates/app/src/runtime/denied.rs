@@ -15,10 +15,6 @@ pub(super) struct DeniedCalls {
     seen: Mutex<BTreeMap<ServerName, Vec<DeniedCall>>>,
 }
 
-/// What runtimes try at their start and do without, whatever runs in them: Node asks for rings of io_uring. On record
-/// like every other, and nothing to tell a person.
-const TRIED: &[&str] = &["io_uring_setup"];
-
 /// Kinds of one server that are remembered for the end; all of them are on record.
 const MOST: usize = 64;
 
@@ -48,7 +44,7 @@ impl DeniedCalls {
         let lines = seen
             .iter()
             .flat_map(|(server, all)| all.iter().map(move |calls| (server, calls)))
-            .filter(|(_, calls)| !TRIED.contains(&calls.call.as_str()))
+            .filter(|(_, calls)| !calls.is_tried())
             .map(|(server, calls)| format!("`{server}` was refused {calls}"));
         lines.collect()
     }

@@ -17,7 +17,7 @@ use rustix::event::Timespec;
 
 use super::{calls, sightings::Sightings};
 use crate::{
-    denied::DeniedCall,
+    denied::{DeniedCall, TRIED},
     report::Report,
     supervise::{Aside, try_tell},
     system,
@@ -36,6 +36,9 @@ const SOON: Timespec = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
 /// Kinds of calls and programs that are told apart; what is beyond is counted together.
 const MOST_KINDS: usize = 32;
 
+/// As often as runtimes try something in one process, or nearly.
+const USUAL: u64 = 16;
+
 /// Longest name of a program, in characters.
 const MOST_NAME: usize = 200;
 
@@ -48,6 +51,15 @@ struct Count {
     untold: u64,
     /// Whether some were told.
     known: bool,
+    /// Whether it is what runtimes try and do without.
+    tried: bool,
+}
+
+impl Count {
+    /// Whether it is told at the end, as one: it says nothing of what is run.
+    fn is_held(&self) -> bool {
+        self.tried && !self.known && self.untold <= USUAL
+    }
 }
 
 /// What was refused.
@@ -87,7 +99,7 @@ impl Denials {
             let (call, program) = (calls::named(*number).0, program.clone());
             let denied = DeniedCall { call, program, count: count.untold };
             if try_tell(control, &Report::Denied(denied)).is_ok() {
-                *count = Count { untold: 0, known: true };
+                *count = Count { untold: 0, known: true, tried: count.tried };
             }
         }
     }
@@ -100,7 +112,7 @@ impl Denials {
 
     /// Tells all there is at `now`, and the repeats if it is their time; gives the time after which to try again.
     fn tell_at(&mut self, control: BorrowedFd<'_>, now: Instant) -> Option<Duration> {
-        self.tell_those(control, |count| !count.known);
+        self.tell_those(control, |count| !count.known && !count.is_held());
         if self.counts.values().any(|count| count.known && count.untold > 0) {
             if let Some(left) = self.hold(now) {
                 return Some(left);
@@ -112,16 +124,20 @@ impl Denials {
                 _ => SOONEST,
             };
             self.told = Some(now);
-            self.tell_those(control, |_| true);
+            self.tell_those(control, |count| !count.is_held());
         }
-        self.counts.values().any(|count| count.untold > 0).then_some(SOONEST)
+        self.counts.values().any(|count| count.untold > 0 && !count.is_held()).then_some(SOONEST)
     }
 
     fn count(&mut self, number: i64, program: String) {
         let full = self.counts.len() >= MOST_KINDS;
         let kind = (number, program);
         let kind = if full && !self.counts.contains_key(&kind) { (-1, OTHERS.to_owned()) } else { kind };
-        let count = self.counts.entry(kind).or_default();
+        let number = kind.0;
+        let count = self.counts.entry(kind).or_insert_with(|| Count {
+            tried: TRIED.contains(&calls::named(number).0.as_str()),
+            ..Count::default()
+        });
         count.untold = count.untold.saturating_add(1);
     }
 }
@@ -220,6 +236,29 @@ mod tests {
             denials.count(libc::SYS_ptrace, "/cheap".to_owned());
             let counts = told(&mut denials, later + Duration::from_secs(after));
             assert_eq!(counts.len(), expected, "{after}");
+        }
+    }
+
+    #[test]
+    fn what_runtimes_try_is_told_once_with_its_count() {
+        let now = Instant::now();
+        for (tries, told_at_once, at_the_end) in [(1, 0, Some(1)), (5, 0, Some(5)), (17, 17, None)] {
+            let (one, _other) = UnixStream::pair().unwrap();
+            let mut denials = Denials::heard_at(one.into());
+            let mut made = 0;
+            for try_number in 0..tries {
+                denials.count(libc::SYS_io_uring_setup, "/usr/bin/node".to_owned());
+                made += told(&mut denials, now + Duration::from_secs(try_number)).iter().sum::<u64>();
+            }
+            assert_eq!(made, told_at_once, "{tries}");
+            let (control, here) = UnixStream::pair().unwrap();
+            denials.finish(control.as_fd());
+            drop(control);
+            let rest = match Report::read(&here) {
+                Some(Report::Denied(calls)) => Some(calls.count),
+                _ => None,
+            };
+            assert_eq!(rest, at_the_end, "{tries}");
         }
     }
 }
