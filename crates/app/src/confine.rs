@@ -7,7 +7,7 @@ use portcullis_sandbox::{Asked, Plan, Tier, control_groups, infer};
 
 use crate::{
     compose::{Fetched, Upstream},
-    config,
+    config::{self, Config},
     own::Own,
     proofs::Proofs,
     tier,
@@ -19,6 +19,7 @@ pub(crate) struct Confined {
     pub(crate) args: Vec<String>,
     pub(crate) boundary: Boundary,
     settled: Settled,
+    words: &'static Words,
 }
 
 enum Settled {
@@ -43,11 +44,47 @@ pub(crate) enum Effects {
     None,
 }
 
+/// What a person has written: messages name that.
+struct Words {
+    no_sandbox: &'static str,
+    tier_fallback: &'static str,
+    /// Where what is granted is listed.
+    listed: &'static str,
+    /// How what is the gateway's own is put somewhere else.
+    elsewhere: &'static str,
+}
+
+const OPTIONS: Words = Words {
+    no_sandbox: "--danger-no-sandbox",
+    tier_fallback: "--danger-tier-fallback",
+    listed: "`--read`, `--write` and `--execute`",
+    elsewhere: "keep that elsewhere with `--record` and `--pins`",
+};
+
+const SETTINGS: Words = Words {
+    no_sandbox: "danger_no_sandbox",
+    tier_fallback: "danger_tier_fallback",
+    listed: "`sandbox_read`, `sandbox_write` and `sandbox_execute`",
+    elsewhere: "move that elsewhere",
+};
+
+impl Words {
+    fn of(config: &Config) -> &'static Self {
+        if config.is_of_command_line() { &OPTIONS } else { &SETTINGS }
+    }
+}
+
 /// Settles it; `None` for servers on the network. `own` is what none of them may reach.
-pub(crate) fn confine(server: &Upstream, own: &Own, effects: Effects) -> Option<Confined> {
+pub(crate) fn confine(server: &Upstream, config: &Config, own: &Own, effects: Effects) -> Option<Confined> {
     let Fetched::Command { program, args, env, cwd, sandbox, admission } = &server.reach else { return None };
-    let as_written =
-        |boundary, settled| Confined { program: program.into(), args: args.clone(), boundary, settled };
+    let words = Words::of(config);
+    let as_written = |boundary, settled| Confined {
+        program: program.into(),
+        args: args.clone(),
+        boundary,
+        settled,
+        words,
+    };
     if let Some(reason) = server.not_admitted() {
         return Some(as_written(Boundary::Unsettled(reason.into()), Settled::NotAdmitted(reason.to_owned())));
     }
@@ -72,8 +109,18 @@ pub(crate) fn confine(server: &Upstream, own: &Own, effects: Effects) -> Option<
         runner_as_it_is: effects == Effects::None,
     };
     let proved = |tier| {
-        let inferred = infer(&asked(tier)).map_err(|fault| fault.to_string())?;
-        own.is_out_of_reach_of(&inferred.plan)?;
+        let asked = asked(tier);
+        let inferred = infer(&asked).map_err(|fault| fault.to_string())?;
+        own.is_out_of_reach_of(&inferred.plan).map_err(|reached| {
+            let listed: Vec<_> = sandbox.read.iter().chain(&sandbox.write).cloned().collect();
+            let (what, Words { listed: those, elsewhere, .. }) = (&reached, words);
+            match reached.is_listed_in(&listed, &asked.cwd) {
+                true => format!("{what}: list less with {those}, or {elsewhere}"),
+                false => format!(
+                    "{what}: that follows from its command; name a smaller directory there, or {elsewhere}"
+                ),
+            }
+        })?;
         let proof = match effects {
             Effects::Wanted => Proofs::of_user().settle(&inferred.plan),
             Effects::None => Proofs::of_user().look(&inferred.plan),
@@ -89,6 +136,7 @@ pub(crate) fn confine(server: &Upstream, own: &Own, effects: Effects) -> Option<
     };
     Some(match proved {
         Ok((inferred, proof)) => Confined {
+            words,
             program: inferred.program,
             args: inferred.args,
             boundary: Boundary::Plan(inferred.plan.to_text().into()),
@@ -110,13 +158,13 @@ impl Confined {
             Settled::Contained { plan, groups, instead, .. } => {
                 let unlimited =
                     if groups.is_none() { "\nmemory and processor time are not limited here" } else { "" };
-                let instead =
-                    instead.iter().map(|why| format!("\nin the kernel tier (danger_tier_fallback): {why}"));
+                let fallback = self.words.tier_fallback;
+                let instead = instead.iter().map(|why| format!("\nin the kernel tier ({fallback}): {why}"));
                 format!("`{name}` runs in a sandbox and\n{plan}{unlimited}{}", instead.collect::<String>())
             }
             Settled::Refused(reason) => format!(
-                "`{name}` will not be started, because no sandbox can be made for it: {reason}; `danger_no_sandbox` \
-                 starts it without one"
+                "`{name}` will not be started, because no sandbox can be made for it: {reason}; `{}` starts it without one",
+                self.words.no_sandbox
             ),
             Settled::NotAdmitted(reason) => format!("`{name}` will not be started: {reason}"),
             Settled::DangerNone => format!("`{name}` runs without a sandbox and can do whatever you can"),

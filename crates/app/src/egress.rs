@@ -1,8 +1,9 @@
 //! Attempts of servers to reach the world, on record like calls: a decision before anything leaves, an outcome
 //! with its bytes after.
 
-use std::{net::SocketAddr, path::Path, sync::Arc};
+use std::{collections::BTreeSet, net::SocketAddr, path::Path, sync::Arc};
 
+use parking_lot::Mutex;
 use portcullis_audit::{Digests, JsonLines, JsonLinesOptions, Recorder, RecorderOptions, Ticket};
 use portcullis_core::{
     BoxFuture, Channel, Clock, ControlId, ControlRun, Decision, DecisionRecord, Digest, Outcome, RunState,
@@ -11,6 +12,7 @@ use portcullis_sandbox::egress::{Attempt, Denial, End, Entry, Ledger, Traffic};
 
 use crate::{
     exit::{Exit, Failure},
+    printer::{Printer, on_one_line},
     runtime::node_name,
 };
 
@@ -32,12 +34,50 @@ pub(crate) fn open_records(
 const DESTINATION: &str = "Destination";
 
 /// Writes attempts down with a recorder.
-#[derive(Debug)]
-pub(crate) struct RecordedEgress(Recorder);
+pub(crate) struct RecordedEgress {
+    recorder: Recorder,
+    hint: Option<Hint>,
+}
+
+/// Tells a person once what would allow a destination that was refused.
+struct Hint {
+    printer: Printer,
+    /// The option or setting.
+    allows: &'static str,
+    told: Mutex<BTreeSet<String>>,
+}
+
+/// Destinations that are told in one run.
+const MOST_TOLD: usize = 64;
 
 impl RecordedEgress {
     pub(crate) fn new(recorder: Recorder) -> Self {
-        Self(recorder)
+        Self { recorder, hint: None }
+    }
+
+    /// The same, and what is on no list is told the person at the terminal, with the option or setting that `allows` it.
+    pub(crate) fn hinting(self, printer: Printer, allows: &'static str) -> Self {
+        Self { hint: Some(Hint { printer, allows, told: Mutex::default() }), ..self }
+    }
+}
+
+impl Hint {
+    fn tell(&self, attempt: &Attempt) {
+        if let Some((what, remedy)) = self.admit(attempt) {
+            self.printer.warning(&what, Some(&remedy));
+        }
+    }
+
+    /// What there is to tell, the first time.
+    fn admit(&self, attempt: &Attempt) -> Option<(String, String)> {
+        let (server, destination) = (&attempt.server, on_one_line(&attempt.destination));
+        let mut told = self.told.lock();
+        let is_new = told.len() < MOST_TOLD && told.insert(format!("{server} {destination}"));
+        is_new.then(|| {
+            let what =
+                format!("server `{server}` was refused `{destination}`; a call that fails may need it");
+            (what, format!("`{}` allows a host", self.allows))
+        })
     }
 }
 
@@ -50,7 +90,7 @@ impl Ledger for RecordedEgress {
         Box::pin(async move {
             let decision = Decision::Allow { policies: [rule.into()].into() };
             let record = record(attempt, decision, &[ControlId::Net02, ControlId::Ti06]);
-            let opened = self.0.open(record).await;
+            let opened = self.recorder.open(record).await;
             let ticket = opened.map_err(|refusal| refusal.detail().to_owned())?;
             let entry: Box<dyn Entry> = Box::new(Opened(ticket));
             Ok(entry)
@@ -62,7 +102,10 @@ impl Ledger for RecordedEgress {
         let decision =
             Decision::Refuse { kind: denial.kind(), control: Some(control), detail: denial.to_string() };
         // It is refused whether or not that can be written; the log itself reports what it loses.
-        let _unwritten = self.0.refuse(record(attempt, decision, &[control]));
+        let _unwritten = self.recorder.refuse(record(attempt, decision, &[control]));
+        if let (Denial::NotListed, Some(hint)) = (denial, &self.hint) {
+            hint.tell(attempt);
+        }
     }
 }
 
@@ -120,7 +163,7 @@ mod tests {
 
     use portcullis_audit::MemorySink;
     use portcullis_core::{DomainName, FakeClock, RefusalKind};
-    use portcullis_sandbox::egress::{Gate, GateParts, Limits, LookupFault, Policy, Resolve, serve};
+    use portcullis_sandbox::egress::{Gate, GateParts, Limits, LookupFault, Policy, Resolve, Way, serve};
     use tokio::{
         io::{AsyncReadExt as _, AsyncWriteExt as _},
         net::{TcpListener, TcpStream},
@@ -144,6 +187,21 @@ mod tests {
         let mut answer = Vec::new();
         let _reset_is_an_end_too = stream.read_to_end(&mut answer).await;
         String::from_utf8_lossy(&answer).lines().next().unwrap_or_default().to_owned()
+    }
+
+    #[test]
+    fn a_refused_destination_is_told_once_with_what_allows_it() {
+        let hint = Hint { printer: Printer::new(), allows: "--allow HOST", told: Mutex::default() };
+        let mut told = 0;
+        for number in [0, 0, 1, 1].into_iter().chain(0..1_000) {
+            let destination = format!("h{number}.example:443");
+            let attempt = Attempt { server: "s".parse().unwrap(), way: Way::Connect, destination };
+            let Some((what, remedy)) = hint.admit(&attempt) else { continue };
+            assert!(what.contains(&format!("`s` was refused `h{number}.example:443`")), "{what}");
+            assert_eq!(remedy, "`--allow HOST` allows a host");
+            told += 1;
+        }
+        assert_eq!(told, MOST_TOLD);
     }
 
     #[tokio::test]

@@ -6,7 +6,7 @@
 use std::{
     collections::BTreeSet,
     ffi::OsString,
-    fs,
+    fmt, fs,
     os::unix::fs::MetadataExt as _,
     path::{Component, Path, PathBuf},
 };
@@ -148,14 +148,14 @@ impl Own {
     /// Whether a plan leaves all of it alone.
     ///
     /// # Errors
-    /// The first grant that does not, for a person.
-    pub(crate) fn is_out_of_reach_of(&self, plan: &Plan) -> Result<(), String> {
+    /// The first grant that does not.
+    pub(crate) fn is_out_of_reach_of(&self, plan: &Plan) -> Result<(), Reached> {
         let read = plan.read.iter().chain(&plan.execute).map(|path| (path, false));
         for (grant, writes) in read.chain(plan.write.iter().map(|path| (path, true))) {
             let reached =
                 |kept: &&Kept| kept.is_reached_by(grant, writes) && !self.lets_read(grant, writes, kept);
             if let Some(kept) = self.0.iter().find(reached) {
-                return Err(told(grant, writes, kept));
+                return Err(Reached { grant: grant.clone(), what: told(grant, writes, kept) });
             }
         }
         Ok(())
@@ -178,6 +178,26 @@ impl Own {
     /// For what depends on it.
     pub(crate) fn describe(&self) -> String {
         format!("{:?}", self.0)
+    }
+}
+
+/// A grant that reaches what is the gateway's own.
+#[derive(Debug)]
+pub(crate) struct Reached {
+    grant: PathBuf,
+    what: String,
+}
+
+impl fmt::Display for Reached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl Reached {
+    /// Whether the grant is one of those that a person has listed.
+    pub(crate) fn is_listed_in(&self, listed: &[PathBuf], cwd: &Path) -> bool {
+        listed.iter().any(|path| fs::canonicalize(cwd.join(path)).is_ok_and(|real| real == self.grant))
     }
 }
 
@@ -236,10 +256,7 @@ fn is_below(path: &Path, directory: &Path) -> bool {
 fn told(grant: &Path, writes: bool, kept: &Kept) -> String {
     let may = if writes { "change" } else { "read" };
     let (grant, path, what) = (grant.display(), kept.path.display(), &kept.what);
-    format!(
-        "it may {may} `{grant}`, and with it {what} in `{path}`, which is the gateway's own: list less for it, or move \
-         that elsewhere"
-    )
+    format!("it may {may} `{grant}`, and with it {what} in `{path}`, which is the gateway's own")
 }
 
 /// Where a path really leads, and where every link on the way is. What does not exist yet is taken as it is written.

@@ -74,7 +74,7 @@ fn server_problem(server: &Upstream, config: &Config, own: &Own) -> Option<Probl
         let what = format!("the program `{program}` was not found");
         return Some(problem(Severity::Warning, what, "install it, or write its full path"));
     }
-    let confined = confine(server, own, Effects::None)?;
+    let confined = confine(server, config, own, Effects::None)?;
     let (what, remedy) = confined.refusal()?;
     Some(problem(Severity::Error, format!("it will not be started: {what}"), remedy))
 }

@@ -197,8 +197,8 @@ fn told(open: &[&Probed], own: &Path) -> String {
     if open.iter().all(|it| it.boundary == "files") {
         let own = own.parent().unwrap_or(own).display();
         return format!(
-            "what is listed for it includes the records, keys and pins in `{own}`: list less; `portcullis sandbox test` \
-             shows what it could do there"
+            "what it may reach includes the records, keys and pins in `{own}`; `portcullis sandbox test` shows what it could \
+             do there"
         );
     }
     let named: Vec<String> = open.iter().take(NAMED).map(|it| format!("`{}`", it.probe)).collect();

@@ -22,7 +22,6 @@ mod section;
 mod server;
 mod setting;
 pub(crate) mod sources;
-pub(crate) mod spelling;
 pub mod stream;
 mod supply;
 mod targets;
@@ -388,6 +387,11 @@ impl Config {
         config.targets.servers = rules::declared_targets(&config.servers);
         config.of_command_line(record, &whole);
         Ok(config)
+    }
+
+    /// Whether it is what a command line says, with options in place of settings.
+    pub(crate) fn is_of_command_line(&self) -> bool {
+        self.sources.is_empty()
     }
 
     /// Digest of every setting in force, defaults included, whatever its spelling or order. Secrets have no

@@ -100,7 +100,7 @@ impl Builder {
         {
             return Ok(same.clone());
         }
-        let confined = confine(configured, own, Effects::Wanted);
+        let confined = confine(configured, config, own, Effects::Wanted);
         if let Some(confined) = &confined {
             self.printer.status(&confined.described(&configured.name));
         }

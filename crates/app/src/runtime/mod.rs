@@ -90,7 +90,9 @@ async fn run(mut deployment: Deployment, door: Door, printer: &Printer) -> Outco
     let recorder = recorder(&deployment, sink, (telemetry, origin), &clock)?;
     let launcher = ProcessLauncher::new()
         .map_err(|e| Failure::new(Exit::Usage, format!("servers could not be supervised: {e}")))?;
-    let gates = Gates::new(Arc::new(RecordedEgress::new(recorder.clone())), clock.clone());
+    let allows = if deployment.config.is_of_command_line() { "--allow HOST" } else { "sandbox_hosts" };
+    let egress = RecordedEgress::new(recorder.clone()).hinting(*printer, allows);
+    let gates = Gates::new(Arc::new(egress), clock.clone());
     let denied = Arc::new(DeniedCalls::new(recorder.clone()));
     let launcher = Arc::new(launcher.through(Arc::new(gates)).telling(denied.clone().listener()));
     let pins = PinFiles::new(&deployment.config.pins);

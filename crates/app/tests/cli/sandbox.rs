@@ -141,6 +141,39 @@ fn a_plan_can_be_tried_out_before_anything_runs_in_it() {
     assert!(json["proof"]["probes"].as_array().unwrap().len() > 100);
 }
 
+#[test]
+fn messages_name_what_a_person_has_written() {
+    let case = Case::new("sandbox-words");
+    case.write("work/x", "");
+    case.write("policy.cedar", "");
+    let own = "which is the gateway's own: ";
+    for (options, told) in [
+        (
+            &[][..],
+            "that follows from its command; name a smaller directory there, or keep that elsewhere with `--record`",
+        ),
+        (
+            &["--write", "work"],
+            "list less with `--read`, `--write` and `--execute`, or keep that elsewhere with `--record`",
+        ),
+    ] {
+        let args =
+            [&["run", "--name", "it", "--record", "work/r.jsonl"], options, &["--", "/bin/cat", "work"]];
+        let run = case.run(&args.concat());
+        for part in [own, told, "`--danger-no-sandbox` starts it without one"] {
+            assert!(run.stderr.contains(part), "{options:?}: {part}: {}", run.stderr);
+        }
+    }
+    case.write(
+        "portcullis.toml",
+        "[audit]\nfile = \"work/r.jsonl\"\n[server.it]\ncommand = \"/bin/cat\"\nsandbox_write = [\"work\"]\n",
+    );
+    let run = case.run(&["check"]);
+    for part in [own, "list less with `sandbox_read`, `sandbox_write`", "`danger_no_sandbox` starts it"] {
+        assert!(run.stderr.contains(part), "{part}: {}", run.stderr);
+    }
+}
+
 /// Whoever is to be contained could otherwise write records and keys of its own.
 #[test]
 fn what_is_the_gateways_own_is_out_of_reach_of_a_command() {

@@ -41,7 +41,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, printer: &Printer) -> Outcome {
     let Planned { plan, program, args: arguments } = args.plan.plan(printer)?;
     let own = args.record.iter().fold(Own::of_user(printer), |own, file| own.with(file, "the record"));
-    own.is_out_of_reach_of(&plan).map_err(|reason| Failure::new(NO_SANDBOX, reason))?;
+    own.is_out_of_reach_of(&plan).map_err(|reached| super::apart(NO_SANDBOX, &reached))?;
     let mut command = Command::new(program);
     command.args(arguments).env_clear();
     for name in &plan.env {

@@ -75,11 +75,11 @@ pub(crate) fn run(args: &Args, printer: &Printer) -> Outcome {
     // Packages are fetched once.
     let base = infer(&asked).map_err(|fault| usage(fault.to_string()))?;
     let wide = wide(args, &base.plan, &around).map_err(|fault| usage(fault.to_string()))?;
-    own.is_out_of_reach_of(&wide).map_err(|reason| Failure::new(Exit::Findings, reason))?;
+    own.is_out_of_reach_of(&wide).map_err(|reached| super::apart(Exit::Findings, &reached))?;
     let (ended, reached) = watch(args, &name, &base, &wide, printer)?;
     let learnt = learn(&base.plan, &wide, &around, &ended.seen);
     let written = Written::new(args, &name, &asked, learnt, &reached, &base)?;
-    own.is_out_of_reach_of(&written.plan).map_err(|reason| Failure::new(Exit::Findings, reason))?;
+    own.is_out_of_reach_of(&written.plan).map_err(|reached| super::apart(Exit::Findings, &reached))?;
     tell(args, &written, &ended, printer)
 }
 

@@ -7,7 +7,11 @@ mod show;
 mod test;
 mod way_out;
 
-use crate::{exit::Outcome, printer::Printer};
+use crate::{
+    exit::{Exit, Failure, Outcome},
+    own::Reached,
+    printer::Printer,
+};
 
 /// Run a command that can touch nothing but what is listed, show what that is, try it out, or learn what has to be listed.
 #[derive(Debug, clap::Args)]
@@ -22,6 +26,11 @@ enum Command {
     Learn(learn::Args),
     Show(show::Args),
     Test(test::Args),
+}
+
+/// Ends a command whose plan reaches what is the gateway's own.
+fn apart(exit: Exit, reached: &Reached) -> Failure {
+    Failure::new(exit, reached.to_string()).remedy("list less with `--read`, `--write` and `--execute`")
 }
 
 pub(crate) fn run(args: &Args, printer: &Printer) -> Outcome {

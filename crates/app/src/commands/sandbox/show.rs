@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::plan::PlanArgs;
 use crate::{
-    exit::{Exit, Failure, Outcome},
+    exit::{Exit, Outcome},
     own::Own,
     printer::Printer,
 };
@@ -27,7 +27,7 @@ pub(crate) fn run(args: &Args, printer: &Printer) -> Outcome {
     let planned = args.plan.plan(printer)?;
     Own::of_user(printer)
         .is_out_of_reach_of(&planned.plan)
-        .map_err(|reason| Failure::new(Exit::Findings, reason))?;
+        .map_err(|reached| super::apart(Exit::Findings, &reached))?;
     let calls = if args.calls { system_calls() } else { Vec::new() };
     if args.json {
         let mut shown = json!({ "plan": planned.plan, "digest": planned.plan.digest() });
