@@ -28,6 +28,7 @@ mod record;
 mod refusal;
 mod secret;
 mod span;
+pub mod spelling;
 mod stop;
 
 pub use answer::{Answer, Surface};

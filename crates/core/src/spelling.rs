@@ -1,11 +1,12 @@
 //! What a misspelt name was probably meant to be.
 
-use super::kind::clip;
+/// Longest name that is compared, in characters.
+const MOST: usize = 64;
 
 /// The known name that a misspelt one was probably meant to be.
-pub(crate) fn nearest<'k>(written: &str, known: &[&'k str]) -> Option<&'k str> {
+pub fn nearest<'k>(written: &str, known: &[&'k str]) -> Option<&'k str> {
     let normal = |name: &str| name.to_lowercase().replace('-', "_");
-    let written = normal(&clip(written));
+    let written = normal(&written.chars().take(MOST).collect::<String>());
     let distance = |name: &&str| edit_distance(&written, &normal(name));
     let best = known.iter().min_by_key(|name| distance(name))?;
     (distance(best) <= 2.max(best.len() / 4) && distance(best) < best.len()).then_some(*best)

@@ -11,6 +11,7 @@ use cedar_policy::{
     pst::{Clause, PstConstructionError, StaticPolicy, Template},
 };
 use miette::Diagnostic;
+use portcullis_core::spelling::nearest;
 
 use crate::{
     fault::{Place, PolicyFault},
@@ -53,7 +54,13 @@ pub(crate) fn validate(schema: &Schema, policies: &[Checked<'_>]) -> Findings {
     for error in result.validation_errors() {
         let Some(checked) = checked(error.policy_id()) else { continue };
         if seen.insert((checked.name, offset(error), mem::discriminant(error))) {
-            findings.faults.push(checked.fault(error, advice(error)));
+            let mut fault = checked.fault(error, advice(error));
+            if let ValidationError::UnrecognizedActionId(_) = error {
+                // Cedar's own proposal is of the same length rather than of the same letters.
+                fault.remedy =
+                    closest_action(schema, &fault.problem).unwrap_or_else(|| advice(error).to_owned());
+            }
+            findings.faults.push(fault);
         }
     }
     // A policy with a mistake often cannot match either, and this is told in two ways.
@@ -77,6 +84,14 @@ pub(crate) fn validate(schema: &Schema, policies: &[Checked<'_>]) -> Findings {
         }
     }
     findings
+}
+
+/// The action that was meant by the one which the problem names in quotes.
+fn closest_action(schema: &Schema, problem: &str) -> Option<String> {
+    let written = problem.split('"').nth(1)?;
+    let known: Vec<String> = schema.actions().map(|action| action.id().unescaped().to_owned()).collect();
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    nearest(written, &known).map(|meant| format!("did you mean `Mcp::Action::\"{meant}\"`?"))
 }
 
 /// What to do about a policy that never matches.

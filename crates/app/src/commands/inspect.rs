@@ -56,15 +56,21 @@ pub(crate) fn run(args: &Args, printer: &Printer) -> Outcome {
     if args.jsonl {
         return lines::run(args.surface, printer);
     }
-    let inspected = args.files.iter().map(|file| inspect(file, args.surface));
-    let inspected = inspected.collect::<Result<Vec<_>, Failure>>()?;
+    let (mut inspected, mut unread) = (Vec::new(), None);
+    for file in &args.files {
+        match inspect(file, args.surface) {
+            Ok(one) => inspected.push(one),
+            Err(failure) => unread = Some(failure.report(printer)),
+        }
+    }
     if args.json {
         printer.json(&inspected);
     } else {
         inspected.iter().for_each(|one| tell(one, printer));
     }
     let found = inspected.iter().any(|one| one.verdict != Action::Pass.as_str());
-    Ok(if found { Exit::Findings } else { Exit::Fine })
+    // A text that nobody looked at may be worse than those that were.
+    Ok(unread.unwrap_or(if found { Exit::Findings } else { Exit::Fine }))
 }
 
 fn inspect(file: &Path, surface: TextSurface) -> Result<Inspected, Failure> {

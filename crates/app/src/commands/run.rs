@@ -197,10 +197,10 @@ fn read_policy(path: &Path, printer: &Printer) -> Result<String, Failure> {
     })
 }
 
-/// Programs that run another one, which then is what the server should be called after.
+/// Programs that run another one, which then is what the server should be called after, without their versions.
 const RUNNERS: &[&str] = &[
-    "bash", "bun", "bunx", "deno", "docker", "env", "node", "npx", "pipx", "podman", "python", "python3",
-    "sh", "uv", "uvx",
+    "bash", "bun", "bunx", "deno", "docker", "env", "node", "nodejs", "npx", "perl", "pipx", "podman",
+    "pypy", "python", "ruby", "sh", "uv", "uvx",
 ];
 
 /// Words that runners take before what they run.
@@ -217,7 +217,9 @@ pub(super) fn name_of(command: &[String]) -> Result<ServerName, Failure> {
     let file = |text: &str| text.rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
     let (program, args) =
         command.split_first().map_or(("", [].as_slice()), |(program, args)| (program, args));
-    let runs_another = RUNNERS.contains(&file(program).as_str());
+    let runner = file(program);
+    let unversioned = runner.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | '-'));
+    let runs_another = RUNNERS.contains(&unversioned);
     let what = args.iter().find(|arg| !arg.starts_with('-') && !RUNNER_WORDS.contains(&arg.as_str()));
     let called = what.filter(|_| runs_another).map_or(program, String::as_str);
     let stem = |part: &str| {
@@ -260,6 +262,11 @@ mod tests {
             ("npx -y @acme/tool@1.2.3", "tool"),
             ("uvx mcp-server-git --repository .", "mcp-server-git"),
             ("/usr/bin/python3 servers/weather.py", "weather"),
+            ("python3.11 servers/weather.py", "weather"),
+            ("/opt/bin/python3.12 -m mcp_server_time", "mcp_server_time"),
+            ("pypy3 weather.py", "weather"),
+            ("node20 /opt/clock/dist/index.js", "clock"),
+            ("server2 x", "server2"),
             ("./my-server --stdio", "my-server"),
             ("deno run -A npm:thing", "npm-thing"),
             ("npx", "npx"),

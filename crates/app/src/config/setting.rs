@@ -5,12 +5,12 @@
 
 use std::path::{Path, PathBuf};
 
+use portcullis_core::spelling::nearest;
 use serde::Serialize;
 
 use super::{
     kind::{Describe, Kind, Place, clip},
     problem::{Fault, Problem, Report, Severity},
-    spelling::nearest,
     tree::{Entry, Language, Node, Position, Value},
 };
 

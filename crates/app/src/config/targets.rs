@@ -1,6 +1,6 @@
 //! What arguments may name outside of their tool, and which of them do.
 
-use portcullis_core::Host;
+use portcullis_core::{Host, spelling::nearest};
 use portcullis_inspect::targets::{TargetAction, TargetActions, TargetFault, TargetKind, TargetPolicy};
 use serde_json::{Value as Json, json};
 
@@ -8,7 +8,6 @@ use super::{
     kind::{Describe, Kind, List, Parsed, Place, clip, wrong},
     problem::{Fault, Severity},
     setting::{Walk, settings},
-    spelling::nearest,
     tree::{Node, key},
     word_table::{PASS, phrase, read_table, schema},
 };

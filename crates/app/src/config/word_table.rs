@@ -1,11 +1,11 @@
 //! Tables in which each of some names is given one of some words.
 
+use portcullis_core::spelling::nearest;
 use serde_json::{Map, Value as Json, json};
 
 use super::{
     kind::{Describe, clip, gather, wrong},
     problem::Fault,
-    spelling::nearest,
     tree::Node,
 };
 

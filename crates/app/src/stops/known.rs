@@ -2,11 +2,11 @@
 //!
 //! A stop that can meet nobody is worse than none: whoever asked believes that it is done.
 
-use portcullis_core::{Principal, PrincipalKind, ServerName, StopFault, StopSubject};
+use portcullis_core::{Principal, PrincipalKind, ServerName, StopFault, StopSubject, spelling::nearest};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::{Auth, Config, spelling::nearest},
+    config::{Auth, Config},
     exit::{Exit, Failure},
 };
 

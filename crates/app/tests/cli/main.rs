@@ -12,6 +12,7 @@ mod documents;
 mod explain;
 mod import;
 mod init;
+mod inspect;
 mod install;
 mod output;
 mod pins;

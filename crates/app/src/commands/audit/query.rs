@@ -6,7 +6,7 @@ use portcullis_audit::{
     LoggedRecord,
     query::{Matcher, Source, Tail},
 };
-use portcullis_core::Principal;
+use portcullis_core::{Principal, spelling::nearest};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde_json::Value;
 
@@ -15,7 +15,6 @@ use super::{
     selection::Selection,
 };
 use crate::{
-    config::spelling::nearest,
     exit::{Exit, Failure, Outcome},
     printer::Printer,
 };

@@ -63,6 +63,13 @@ struct Assessed<'l> {
     reasons: Vec<String>,
 }
 
+/// What a line of which nothing else is known is called.
+#[derive(Deserialize)]
+struct Named<'l> {
+    #[serde(borrow, default)]
+    id: Option<&'l RawValue>,
+}
+
 #[derive(Serialize)]
 struct Wrong<'l> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -105,7 +112,11 @@ fn convert(mut input: impl Buffered, mut output: impl Write, default: TextSurfac
         }
         let written = match serde_json::from_slice::<Line<'_>>(text) {
             Ok(line) => assessed(&line, default, &policy).map_err(|error| (line.id, error)),
-            Err(error) => Err((None, format!("column {}: {}", error.column(), said(&error)))),
+            Err(error) => {
+                // What is wrong with the rest of it does not keep the answer from its question.
+                let id = serde_json::from_slice::<Named<'_>>(text).ok().and_then(|line| line.id);
+                Err((id, format!("column {}: {}", error.column(), said(&error))))
+            }
         };
         match written {
             Ok(assessed) => serde_json::to_writer(&mut output, &assessed)?,
@@ -188,7 +199,8 @@ mod tests {
         let lines: Vec<_> = found.iter().map(|line| line["line"].as_u64()).collect();
         assert_eq!(lines, [Some(1), Some(2), Some(4), None]);
         assert!(found[2]["error"].as_str().unwrap().contains("nowhere"), "{found:?}");
-        assert_eq!(found[2]["id"], 2);
+        assert_eq!((&found[0]["id"], &found[2]["id"]), (&1.into(), &2.into()));
+        assert!(found[1].get("id").is_none(), "{found:?}");
     }
 
     #[test]

@@ -8,7 +8,10 @@ use serde_json::Value;
 
 use super::replay::records;
 use crate::{
-    commands::audit::{records::unread, selection::Selection},
+    commands::{
+        audit::{records::unread, selection::Selection},
+        counted,
+    },
     exit::{Exit, Outcome},
     policies::Meant,
     printer::Printer,
@@ -88,7 +91,11 @@ pub(crate) fn run(args: &Args, printer: &Printer) -> Outcome {
         printer.line(&format!("{allowed:>8}  {policy}  ({place}){last}"));
     }
     let never = policies.iter().filter(|permit| permit.allowed == 0).count();
-    printer.status(&format!("{never} of {} permits let none of {calls} calls through", policies.len()));
+    let (calls, permits) = (counted(usize::try_from(calls).unwrap_or(usize::MAX), "call"), policies.len());
+    printer.status(&match never {
+        0 => format!("{calls} were allowed, and each of {} was needed", counted(permits, "permit")),
+        _ => format!("{calls} were allowed, and {never} of {} allowed none", counted(permits, "permit")),
+    });
     if unreadable > 0 {
         let remedy = "`portcullis audit verify` says whether they were changed";
         printer.warning(&format!("{unreadable} lines are no records"), Some(remedy));

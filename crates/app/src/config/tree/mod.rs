@@ -360,7 +360,11 @@ mod tests {
             "a: 'true'\nb: 007\nc: 1e3\nd: yes\n",
             r#"{ a = "true", b = "007", c = "1e3", d = "yes" }"#,
         );
-        check(Language::Yaml, "a: &x 1\nb: *x\n", "2:4: aliases are not read here");
+        check(
+            Language::Yaml,
+            "a: &x 1\nb: *x\n",
+            "2:4: the alias `*x` stands for what line 1 says, and aliases are not read here",
+        );
         check(Language::Yaml, "a: 1\na: 2\n", "2:1: `a` is given twice, first on line 1");
         check(Language::Yaml, "a: !!binary x\n", "1:13: tags are not read here");
         check(Language::Yaml, "---\na: 1\n---\nb: 2\n", "3:1: only one document is read from a file");

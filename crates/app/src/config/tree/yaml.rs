@@ -10,28 +10,46 @@ use crate::config::problem::Fault;
 pub(super) fn parse(text: &str) -> Result<Node, Fault> {
     let mut stack: Vec<Open> = Vec::new();
     let mut root = None;
+    // Where the values with an anchor begin, by the parser's numbers of anchors; 0 is none.
+    let mut anchored = Vec::new();
     for step in Parser::new_from_str(text) {
         let (event, span) = step.map_err(|error| syntax(&error))?;
         let at = position(&span);
         let bytes = bytes(&span);
         let done = match event {
-            Event::Scalar(text, style, _, tag) => {
+            Event::Scalar(text, style, anchor, tag) => {
+                anchored.push((anchor, at));
                 refuse_tag(tag.is_some(), at)?;
                 Some(Node { at, span: bytes, value: scalar(text.into_owned(), style) })
             }
-            Event::SequenceStart(_, _, tag) => {
+            Event::SequenceStart(_, anchor, tag) => {
+                anchored.push((anchor, at));
                 refuse_tag(tag.is_some(), at)?;
                 open(&mut stack, Open::List(Start { at, bytes }, Vec::new()))?;
                 None
             }
-            Event::MappingStart(_, _, tag) => {
+            Event::MappingStart(_, anchor, tag) => {
+                anchored.push((anchor, at));
                 refuse_tag(tag.is_some(), at)?;
                 open(&mut stack, Open::Table(Start { at, bytes }, Vec::new(), None))?;
                 None
             }
             Event::SequenceEnd | Event::MappingEnd => stack.pop().map(|open| open.close(bytes.end)),
-            Event::Alias(_) | Event::UnresolvedAlias(_) => {
-                return Err(Fault::new(at, "aliases are not read here", "write the value out"));
+            Event::Alias(anchor) => {
+                let name = text.get(bytes.start..bytes.end).unwrap_or("*").trim();
+                let whose = anchored.iter().find(|(number, _)| *number == anchor);
+                let line = whose.map_or(1, |(_, at)| at.line);
+                let what = format!(
+                    "the alias `{name}` stands for what line {line} says, and aliases are not read here"
+                );
+                return Err(Fault::new(
+                    at,
+                    what,
+                    format!("write what line {line} says in place of `{name}`"),
+                ));
+            }
+            Event::UnresolvedAlias(_) => {
+                return Err(Fault::new(at, "this alias stands for nothing", "write the value out"));
             }
             Event::DocumentStart(..) if root.is_some() => {
                 return Err(Fault::new(at, "only one document is read from a file", "remove the others"));
