@@ -90,6 +90,6 @@ fn a_silent_server_is_not_waited_for_once_the_client_has_closed_its_side() {
     let files = tempfile::tempdir().unwrap();
     let started = Instant::now();
     let (answers, said) = run(files.path(), &["/bin/sh", "-c", "while read x; do :; done"]);
-    assert!(started.elapsed() < SOON / 3, "{:?}: {said}", started.elapsed());
+    assert!(started.elapsed() < SOON, "{:?}: {said}", started.elapsed());
     assert!(answers.is_empty(), "{answers:?}");
 }

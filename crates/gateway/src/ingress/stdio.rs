@@ -32,9 +32,10 @@ const CHUNKS: usize = 4;
 /// Requests served at the same time on one pair of pipes.
 const IN_FLIGHT: usize = 256;
 
-/// How long answers that are outstanding are waited for after a client has closed its side. It waits for the end itself
-/// then, and ends whoever takes too long (2025-11-25 basic/lifecycle, shutdown).
-const LAST_ANSWERS: Duration = Duration::from_secs(5);
+/// How long answers that are outstanding are waited for after a client has closed its side: long enough for requests that are
+/// piped in to a server that has yet to start. A client that wants nothing more waits for the end itself, and ends whoever takes
+/// too long (2025-11-25 basic/lifecycle, shutdown).
+const LAST_ANSWERS: Duration = Duration::from_secs(20);
 
 /// Settings of the stdio transport.
 #[derive(Clone, Debug)]
@@ -45,7 +46,7 @@ pub struct StdioOptions {
     pub line_bytes: usize,
 }
 
-/// Serves a client on a pair of pipes until it closes its side, then lets requests under way finish for a few seconds.
+/// Serves a client on a pair of pipes until it closes its side, then lets requests under way finish for some seconds.
 ///
 /// # Errors
 /// When the client cannot be authenticated, or the pipes fail.
