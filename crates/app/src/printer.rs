@@ -116,7 +116,10 @@ impl Output {
     fn noted<T>(written: io::Result<T>) -> io::Result<T> {
         written.map_err(|error| {
             let kind = error.kind();
-            let _first = FAILURE.set(error);
+            // What was interrupted is tried again.
+            if kind != io::ErrorKind::Interrupted {
+                let _first = FAILURE.set(error);
+            }
             kind.into()
         })
     }

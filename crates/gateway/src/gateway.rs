@@ -203,6 +203,7 @@ impl Gateway {
     /// that a server broke off; sessions and held calls; then links.
     pub async fn close(&self) {
         let ended = self.stops.let_go();
+        self.parked.let_go_of_stopped();
         let all = futures_util::future::join_all(ended.iter().map(CancellationToken::cancelled));
         // A client that does not read holds its own call open.
         let _in_time = tokio::time::timeout(LAST_ANSWERS, all).await;

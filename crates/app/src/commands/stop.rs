@@ -11,7 +11,7 @@ use crate::{
     config,
     exit::{Exit, Failure, Outcome},
     printer::Printer,
-    stops::{self, Known, StopDirectory, Word},
+    stops::{self, Heard, Known, StopDirectory, Word},
 };
 
 /// Stop a server, a tool, a principal, a tenant or everything, in every gateway that shares the directory.
@@ -85,25 +85,27 @@ pub(crate) fn stop(args: &StopArgs, printer: &Printer) -> Outcome {
         show(&directory, &heard(&directory, |_| true)?, args.json, printer);
         return Ok(Exit::Fine);
     };
-    let known = if args.anyway { None } else { known(&directory, configured)? };
+    // What stops everything needs nothing looked up.
+    let known = if args.anyway || kind == "all" { None } else { known(&directory, configured) };
     let subject = subject(kind, args.name.as_deref(), known.as_ref())?;
     directory.stop(StopSource::Command, &subject, &args.reason, SystemClock.now_ms())?;
     let in_force = |word: &Word| word.about(&subject, &[StopSource::Command]).is_some();
-    let words = heard(&directory, in_force)?;
-    show(&directory, &words, args.json, printer);
-    words.iter().for_each(|word| told(&subject, word, printer));
-    match words.iter().find(|word| !in_force(word)) {
-        None => Ok(Exit::Fine),
-        Some(word) => {
-            let what = format!("the gateway with process {} has not put it in force", word.process);
-            Err(Failure::new(Exit::Unreachable, what).remedy("end the process, or look at what it says"))
+    let heard = heard(&directory, in_force)?;
+    show(&directory, &heard, args.json, printer);
+    heard.words.iter().for_each(|word| told(&subject, word, printer));
+    let what = match (heard.words.iter().find(|word| !in_force(word)), heard.mute) {
+        (None, 0) => return Ok(Exit::Fine),
+        (Some(word), _) => format!("the gateway with process {} has not put it in force", word.process),
+        (None, mute) => {
+            format!("{} running do not say whether they have put it in force", counted(mute, "gateway"))
         }
-    }
+    };
+    Err(Failure::new(Exit::Unreachable, what).remedy("end the process, or look at what it says"))
 }
 
 pub(crate) fn resume(args: &ResumeArgs, printer: &Printer) -> Outcome {
     let (directory, configured) = args.place.directory()?;
-    let known = known(&directory, configured)?;
+    let known = known(&directory, configured);
     // What is stopped can be resumed, whether it is still known or not.
     let read = |known: Option<&Known>| subject(&args.kind, args.name.as_deref(), known);
     let subject = read(known.as_ref()).or_else(|unknown| read(None).map_err(|_| unknown))?;
@@ -111,8 +113,8 @@ pub(crate) fn resume(args: &ResumeArgs, printer: &Printer) -> Outcome {
     for source in RESUMED {
         resumed |= directory.resume(source, &subject)?;
     }
-    let words = heard(&directory, |word| word.about(&subject, &RESUMED).is_none())?;
-    show(&directory, &words, args.json, printer);
+    let heard = heard(&directory, |word| word.about(&subject, &RESUMED).is_none())?;
+    show(&directory, &heard, args.json, printer);
     let stops = directory.read().stops;
     let left: Vec<_> = stops.iter().filter(|stop| stop.subject == subject).collect();
     if left.is_empty() && resumed {
@@ -171,13 +173,15 @@ impl Place {
     }
 }
 
-/// What the configuration and the gateways that run know; none where there is neither.
-fn known(directory: &StopDirectory, configured: Option<Known>) -> Result<Option<Known>, Failure> {
-    let running = heard(directory, |_| true)?.into_iter().map(|word| word.knows);
-    Ok(configured.into_iter().chain(running).reduce(Known::and))
+/// What the configuration and the gateways that run know; none where there is neither. A stop does not wait for that, and
+/// not for what cannot be read.
+fn known(directory: &StopDirectory, configured: Option<Known>) -> Option<Known> {
+    let running =
+        stops::at_once(directory.path()).unwrap_or_default().words.into_iter().map(|word| word.knows);
+    configured.into_iter().chain(running).reduce(Known::and)
 }
 
-fn heard(directory: &StopDirectory, wanted: impl Fn(&Word) -> bool) -> Result<Vec<Word>, Failure> {
+fn heard(directory: &StopDirectory, wanted: impl Fn(&Word) -> bool) -> Result<Heard, Failure> {
     stops::heard(directory.path(), wanted).map_err(|error| {
         Failure::new(Exit::Usage, format!("`{}` cannot be read: {error}", directory.path().display()))
     })
@@ -203,14 +207,14 @@ fn met(subject: &StopSubject, Met { calls, sessions, tasks }: Met) -> String {
     }
 }
 
-fn show(directory: &StopDirectory, words: &[Word], json: bool, printer: &Printer) {
+fn show(directory: &StopDirectory, heard: &Heard, json: bool, printer: &Printer) {
     let reading = directory.read();
     if json {
         printer.json(&Stopped {
             directory: directory.path(),
             stops: &reading.stops,
             ignored: &reading.strange,
-            gateways: words,
+            gateways: &heard.words,
         });
         return;
     }
@@ -228,7 +232,7 @@ fn show(directory: &StopDirectory, words: &[Word], json: bool, printer: &Printer
     let place = directory.path().display();
     if reading.stops.is_empty() {
         printer.done(&format!("nothing is stopped by `{place}`"));
-    } else if words.is_empty() {
+    } else if heard.words.is_empty() && heard.mute == 0 {
         printer.done(&format!("no gateway that watches `{place}` runs; those that start act on it"));
     }
 }

@@ -1,7 +1,13 @@
 //! The kill switch of a running gateway: what the directory says is in force within a fraction of a second, and
 //! signals and the operator's endpoint write into it like everybody else, so that it survives a restart.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use parking_lot::Mutex;
 use portcullis_audit::EventKind;
@@ -35,6 +41,8 @@ pub(super) struct KillSwitch {
     /// What each stop in force met.
     met: Mutex<Vec<(Stop, Met)>>,
     keeper: Mutex<Option<Keeper>>,
+    /// What is in force could not be written down, and is to be tried again.
+    unsaid: AtomicBool,
     /// Digest of the credential of the operator's endpoint, so that comparing tells nothing about it.
     token: Mutex<Option<Digest>>,
 }
@@ -70,6 +78,7 @@ impl KillSwitch {
             seen: Mutex::default(),
             met: Mutex::default(),
             keeper: Mutex::new(keeper),
+            unsaid: AtomicBool::new(false),
             token: Mutex::default(),
         };
         switch.look();
@@ -90,12 +99,14 @@ impl KillSwitch {
 
     /// Tells commands what is in force here.
     fn say(&self) {
-        let stops = self.in_force();
-        let knows = self.known.lock().clone();
+        // Locked first, so that no older word is written over a newer one.
+        let mut keeper = self.keeper.lock();
+        let Some(keeper) = keeper.as_mut() else { return };
+        let (stops, knows) = (self.in_force(), self.known.lock().clone());
         let word = Word { process: std::process::id(), config: self.config.clone(), knows, stops };
-        if let Some(keeper) = self.keeper.lock().as_mut()
-            && let Err(error) = keeper.say(&word)
-        {
+        let said = keeper.say(&word);
+        let was_unsaid = self.unsaid.swap(said.is_err(), Ordering::Relaxed);
+        if let (Err(error), false) = (said, was_unsaid) {
             self.printer
                 .warning(&format!("`portcullis stop` cannot be told what is in force: {error}"), None);
         }
@@ -147,12 +158,30 @@ impl KillSwitch {
     }
 
     fn look(&self) {
-        let now = self.directory.read();
         let mut seen = self.seen.lock();
+        // Read under the lock, so that no older reading is put in force over a newer one.
+        let now = self.directory.read();
         if *seen == now {
+            drop(seen);
+            if self.unsaid.load(Ordering::Relaxed) {
+                self.say();
+            }
             return self.gateway.enforce_stops();
         }
-        for strange in now.strange.iter().filter(|name| !seen.strange.contains(name)) {
+        let before = std::mem::replace(&mut *seen, now.clone());
+        if before.stops != now.stops {
+            let begun = self.gateway.put_stops(now.stops.clone());
+            self.met.lock().retain(|(stop, _)| now.stops.iter().any(|it| same(it, stop)));
+            self.met.lock().extend(begun);
+            self.say();
+        }
+        drop(seen);
+        // A terminal that takes nothing must not keep a stop from coming into force.
+        self.tell(&before, &now);
+    }
+
+    fn tell(&self, before: &Reading, now: &Reading) {
+        for strange in now.strange.iter().filter(|name| !before.strange.contains(name)) {
             let what = format!(
                 "`{strange}` in `{}` names nothing that can be stopped",
                 self.directory.path().display()
@@ -165,18 +194,7 @@ impl KillSwitch {
                 ),
             );
         }
-        if seen.stops != now.stops {
-            self.tell(&seen.stops, &now.stops);
-            let begun = self.gateway.put_stops(now.stops.clone());
-            self.met.lock().retain(|(stop, _)| now.stops.iter().any(|it| same(it, stop)));
-            self.met.lock().extend(begun);
-            self.say();
-        }
-        *seen = now;
-    }
-
-    fn tell(&self, before: &[Stop], now: &[Stop]) {
-        for stop in now.iter().filter(|stop| !before.contains(stop)) {
+        for stop in now.stops.iter().filter(|stop| !before.stops.contains(stop)) {
             self.printer.warning(&stop.to_string(), None);
             let unknown = self.known.lock().check(&stop.subject).err();
             if let (Some(unknown), StopSource::File) = (unknown, stop.source) {
@@ -185,7 +203,7 @@ impl KillSwitch {
                 self.printer.warning(&what, None);
             }
         }
-        for stop in before.iter().filter(|stop| !now.contains(stop)) {
+        for stop in before.stops.iter().filter(|stop| !now.stops.contains(stop)) {
             self.printer.done(&format!("`{}` is no longer stopped ({})", stop.subject, stop.source.as_str()));
         }
     }

@@ -177,7 +177,8 @@ fn quoted(names: &[String]) -> String {
 }
 
 fn is_account(id: &str) -> bool {
-    id.strip_prefix("uid:").is_some_and(|uid| uid.parse::<u32>().is_ok())
+    let uid = id.strip_prefix("uid:");
+    uid.is_some_and(|uid| uid.parse::<u32>().is_ok_and(|number| number.to_string() == uid))
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ use crate::{
 };
 
 pub(crate) use known::{Known, subject};
-pub(crate) use word::{InForce, Keeper, Word, heard};
+pub(crate) use word::{Heard, InForce, Keeper, Word, at_once, heard};
 
 /// The files that are not named after what they stop.
 const SOURCES: [(&str, StopSource); 4] = [

@@ -75,9 +75,10 @@ impl Keeper {
 
     pub(crate) fn say(&mut self, word: &Word) -> io::Result<()> {
         let text = serde_json::to_vec(word).map_err(io::Error::other)?;
-        self.file.set_len(0)?;
+        // A disk that is full leaves what was there, which whoever reads it cannot read.
         self.file.rewind()?;
-        self.file.write_all(&text)
+        self.file.write_all(&text)?;
+        self.file.set_len(u64::try_from(text.len()).unwrap_or(u64::MAX))
     }
 }
 
@@ -88,45 +89,63 @@ impl Drop for Keeper {
     }
 }
 
+/// What gateways say.
+#[derive(Debug, Default)]
+pub(crate) struct Heard {
+    pub(crate) words: Vec<Word>,
+    /// Gateways that run and whose words cannot be read.
+    pub(crate) mute: usize,
+}
+
 /// What every running gateway says, once all of them say `wanted`, or when they had time enough to.
 #[expect(clippy::disallowed_methods, reason = "what another process writes has no condition to wait for")]
-pub(crate) fn heard(directory: &Path, wanted: impl Fn(&Word) -> bool) -> io::Result<Vec<Word>> {
+pub(crate) fn heard(directory: &Path, wanted: impl Fn(&Word) -> bool) -> io::Result<Heard> {
     let end = Instant::now() + PATIENCE;
     loop {
-        let words = running(directory)?;
-        let all = words.iter().all(|word| word.as_ref().is_some_and(&wanted));
-        if all || Instant::now() >= end {
-            return Ok(words.into_iter().flatten().collect());
+        let heard = at_once(directory)?;
+        if (heard.mute == 0 && heard.words.iter().all(&wanted)) || Instant::now() >= end {
+            return Ok(heard);
         }
         std::thread::sleep(AGAIN);
     }
 }
 
-/// One for each running gateway; none where it is writing just now.
-fn running(directory: &Path) -> io::Result<Vec<Option<Word>>> {
+/// What they say just now. One that is writing is mute.
+pub(crate) fn at_once(directory: &Path) -> io::Result<Heard> {
     let entries = match fs::read_dir(directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Heard::default()),
         entries => entries?,
     };
-    let mut words = Vec::new();
+    let mut heard = Heard::default();
     for entry in entries {
         let entry = entry?;
         if !entry.file_name().to_string_lossy().starts_with(PREFIX) {
             continue;
         }
-        let Ok(mut file) = File::open(entry.path()) else { continue };
+        let mut file = match File::open(entry.path()) {
+            Ok(file) => file,
+            // Its gateway has ended meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(_) => {
+                heard.mute += 1;
+                continue;
+            }
+        };
         match file.try_lock_shared() {
             Err(TryLockError::WouldBlock) => {
                 let mut text = String::new();
                 let read = file.read_to_string(&mut text);
-                words.push(read.ok().and_then(|_| serde_json::from_str(&text).ok()));
+                match read.ok().and_then(|_| serde_json::from_str(&text).ok()) {
+                    Some(word) => heard.words.push(word),
+                    None => heard.mute += 1,
+                }
             }
             // Its gateway was killed. Another command may be removing it as well.
             Ok(()) => drop(fs::remove_file(entry.path())),
-            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::Error(_)) => heard.mute += 1,
         }
     }
-    Ok(words)
+    Ok(heard)
 }
 
 #[cfg(test)]
@@ -149,15 +168,19 @@ mod tests {
         let mut keeper = Keeper::begin(home.path()).unwrap();
         keeper.say(&word(vec![InForce { stop, met }])).unwrap();
         let says = |it: &Word| it.about(&subject, &[StopSource::Command]).is_some();
-        let words = heard(home.path(), says).unwrap();
+        let Heard { words, mute } = heard(home.path(), says).unwrap();
+        assert_eq!(mute, 0);
         let about = words.first().and_then(|it| it.about(&subject, &[StopSource::Command])).unwrap();
         assert_eq!((words.len(), about.met), (1, met));
         keeper.say(&word(Vec::new())).unwrap();
-        assert!(heard(home.path(), |it| !says(it)).unwrap().iter().all(|it| it.stops.is_empty()));
+        assert!(heard(home.path(), |it| !says(it)).unwrap().words.iter().all(|it| it.stops.is_empty()));
         // One that was killed.
         fs::write(home.path().join(".gateway-00"), "{}").unwrap();
-        assert_eq!(heard(home.path(), |_| true).unwrap().len(), 1);
+        assert_eq!(heard(home.path(), |_| true).unwrap().words.len(), 1);
         assert!(!home.path().join(".gateway-00").exists());
+        // One that runs and could not write its word.
+        keeper.file.set_len(1).unwrap();
+        assert_eq!(at_once(home.path()).unwrap().mute, 1);
         drop(keeper);
         assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
     }

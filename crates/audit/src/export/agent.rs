@@ -150,13 +150,24 @@ impl Evidence<'_> {
     /// The server's way out: through the gate of its sandbox alone, or past the gateway.
     fn posture(&self) -> Value {
         let plan = self.of("/context/sandbox");
-        let (posture, digest) = match plan.is_null() {
-            true => ("unsafe_bypass_egress", Value::Null),
-            false => ("allowlist", bare(&plan)),
-        };
+        let posture = if plan.is_null() || self.has_network() { "unsafe_bypass_egress" } else { "allowlist" };
+        let digest = bare(&plan);
         json!({
             "reported": posture, "reportedDigest": digest, "observed": posture, "observedDigest": digest,
             "assessedAt": self.of("/time"), "agreement": "agree",
+        })
+    }
+}
+
+impl Evidence<'_> {
+    /// Whether the server's sandbox leaves it the machine's network.
+    fn has_network(&self) -> bool {
+        let controls = self.of("/controls");
+        let says = |control: &Value, name: &str, what: &str| {
+            control.get(name).and_then(Value::as_str).is_some_and(|text| text.contains(what))
+        };
+        controls.as_array().into_iter().flatten().any(|control| {
+            says(control, "control", "ISO-01") && says(control, "reason", "danger_host_network")
         })
     }
 }
@@ -200,7 +211,25 @@ fn envelope(statement: &Value, keys: &KeyRing) -> Result<Value, EvidenceFault> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
     use super::*;
+
+    #[test]
+    fn a_way_out_past_the_gateway_is_said_to_be_one() {
+        let plan = "sha256:00";
+        let open = "danger_host_network: uses the machine's network; kernel tier";
+        for (sandbox, reason, expected) in [
+            (json!(plan), "kernel tier", "allowlist"),
+            (json!(plan), open, "unsafe_bypass_egress"),
+            (Value::Null, "danger_no_sandbox: runs without a sandbox", "unsafe_bypass_egress"),
+        ] {
+            let controls = json!([{ "control": "ISO-01", "state": "degraded", "reason": reason }]);
+            let record = json!({ "v": 1, "type": "decision", "controls": controls, "context": { "sandbox": sandbox } });
+            let decision = crate::LoggedRecord::parse(record.to_string().as_bytes()).unwrap();
+            let posture = Evidence { decision: &decision, outcome: None, stated: None }.posture();
+            assert_eq!((&posture["observed"], &posture["agreement"]), (&json!(expected), &json!("agree")));
+        }
+    }
 
     #[test]
     fn the_tree_with_nothing_in_it_has_its_name() {

@@ -58,8 +58,11 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // Before the lock is given up, so that nobody has locked it yet.
-        let _stays = fs::remove_file(&self.path);
+        // Before the lock is given up, so that nobody has locked it yet; and only if it is what is locked, and not what
+        // another has put in its place.
+        if is_there(&self.file, &self.path) {
+            let _stays = fs::remove_file(&self.path);
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Bodies larger than `limits.body_bytes` among them, whose refusal is what matters most.
-const SIZES: [usize; 4] = [1_024, 256 * 1024, 3 * 1024 * 1024, 12 * 1024 * 1024];
+const SIZES: [usize; 4] = [1_024, 256 * 1024, 3 * 1024 * 1024, 6 * 1024 * 1024];
 /// Whether an answer is lost is a matter of luck.
 const TIMES: usize = 5;
 

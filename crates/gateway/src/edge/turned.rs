@@ -9,6 +9,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
+use portcullis_audit::EventKind;
 use portcullis_core::{Channel, ControlId, RecordId, Refusal, RefusalKind};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -83,7 +84,8 @@ impl TurnedAway {
         let detail =
             format!("{full}: a connection was turned away; more of them within {PERIOD:?} are counted");
         let address = key.map(|_| address);
-        let refusal = self.gateway.refuse_unread(sender(address), full.refusal().operator(detail));
+        let sender = Sender { channel: Channel::Http, peer: address, caller: None };
+        let refusal = self.gateway.refuse_unread(sender, full.refusal().operator(detail));
         counts.insert(key, Count { address, full, record: refusal.record().cloned(), more: 0 });
         let this = self.clone();
         tokio::spawn(async move {
@@ -104,11 +106,12 @@ impl TurnedAway {
         if count.more == 0 {
             return;
         }
-        let whose = if count.address.is_some() { "" } else { " from many addresses" };
+        let whose = count.address.map_or_else(|| "many addresses".to_owned(), |address| address.to_string());
         let under = count.record.as_ref().map(|record| format!(" after record {record}")).unwrap_or_default();
         let detail =
-            format!("{}: {} more connections{whose} were turned away{under}", count.full, count.more);
-        self.gateway.refuse_unread(sender(count.address), count.full.refusal().operator(detail));
+            format!("{}: {} more connections from {whose} were turned away{under}", count.full, count.more);
+        // An event: a refusal would itself be counted away in a flood.
+        self.gateway.event(EventKind::Summary, detail);
     }
 }
 
@@ -128,10 +131,6 @@ impl Full {
             Self::Address => "429 Too Many Requests",
         }
     }
-}
-
-fn sender(address: Option<IpAddr>) -> Sender<'static> {
-    Sender { channel: Channel::Http, peer: address, caller: None }
 }
 
 /// A whole answer, whatever is asked.

@@ -100,11 +100,18 @@ impl Disk {
     /// When it cannot be filled for another reason.
     pub fn fill(&self) -> io::Result<()> {
         let mut filler = File::options().create(true).append(true).open(self.filler())?;
-        for size in [1 << 20, 4_096, 1] {
-            let chunk = vec![0; size];
-            while wrote(filler.write(&chunk))? {}
+        loop {
+            // What others have removed is room only when the journal says so.
+            filler.sync_all()?;
+            let before = filler.metadata()?.len();
+            for size in [1 << 20, 4_096, 1] {
+                let chunk = vec![0; size];
+                while wrote(filler.write(&chunk))? {}
+            }
+            if filler.metadata()?.len() == before {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     /// There is room again.
