@@ -23,7 +23,7 @@ fn each_mistake_has_its_place_and_remedy() {
         (
             "permit (principal, action == Mcp::Action::\"tools/cal\", resource);",
             "p.cedar:1:30: ",
-            "did you mean `Mcp::Action::\"call\"`?",
+            "did you mean `Mcp::Action::\"tools/call\"`?",
         ),
         ("permit (principal, action, resource is Mcp::Tol);", "p.cedar:1:40: ", "did you mean `Mcp::Tool`?"),
         (
