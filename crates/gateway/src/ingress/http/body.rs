@@ -11,7 +11,7 @@ use portcullis_core::{ControlId, Refusal, RefusalKind};
 /// How long, and how much of a body is taken in before a refusal of it is sent. Taking in costs no memory, and whoever sends
 /// it no less than it costs here; a body that is larger than this is left where it is.
 const LINGER: Duration = Duration::from_secs(2);
-const LINGER_BYTES: u64 = 16 * 1024 * 1024;
+const LINGER_BYTES: u64 = 8 * 1024 * 1024;
 
 /// The body of a request, read or not.
 ///
