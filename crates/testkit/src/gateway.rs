@@ -22,7 +22,7 @@ use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 
 pub use disk::{Disk, FakeClock, Medium};
@@ -232,6 +232,8 @@ impl Gateway {
             }
             sleep(POLL).await;
         }
+        // Its last words may not have been read yet.
+        while timeout(DEADLINE, process.errors.recv()).await.is_ok_and(|line| line.is_some()) {}
         Ok(process.said())
     }
 

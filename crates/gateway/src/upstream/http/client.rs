@@ -69,6 +69,10 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// still there.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
 
+/// How long a connection may be idle and still be used. Servers on Node or uvicorn close theirs after five seconds, and a request
+/// that crosses with that is lost without anybody knowing whether it took effect (RFC 9112 section 9.3.1).
+const IDLE: Duration = Duration::from_secs(3);
+
 /// A client for one server, with its configured headers.
 pub(crate) struct HttpClient {
     inner: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
@@ -96,6 +100,7 @@ impl HttpClient {
         let inner = Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE)
             .http2_keep_alive_interval(KEEP_ALIVE)
             .build(connector);
         let headers = configured(&endpoint.headers)?;
