@@ -229,6 +229,10 @@ fn show(directory: &StopDirectory, heard: &Heard, json: bool, printer: &Printer)
     for name in &reading.strange {
         printer.warning(&format!("`{name}` names nothing that can be stopped"), None);
     }
+    if heard.mute > 0 {
+        let what = format!("{} running do not say what they have in force", counted(heard.mute, "gateway"));
+        printer.warning(&what, None);
+    }
     let place = directory.path().display();
     if reading.stops.is_empty() {
         printer.done(&format!("nothing is stopped by `{place}`"));

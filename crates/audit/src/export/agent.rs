@@ -9,16 +9,15 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use portcullis_core::AuthMethod;
 use serde::Deserialize as _;
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
-use super::containment::{Evidence, EvidenceFault};
+use super::containment::{Evidence, EvidenceFault, digest as named_digest};
 use crate::{
     jcs,
     note::{DSSE_PAYLOAD, KeyRing},
 };
 
 /// What a reader is to expect as `predicateType`.
-pub const AGENT_AUDIT_RECORD: &str =
+const AGENT_AUDIT_RECORD: &str =
     "https://probityai.github.io/agent-evidence-vectors/predicate/v1/agent-audit-record";
 
 /// Git's name of a tree with nothing in it: SHA-256 of `tree 0` and a zero byte.
@@ -147,28 +146,27 @@ impl Evidence<'_> {
         })
     }
 
-    /// The server's way out: through the gate of its sandbox alone, or past the gateway.
+    /// The server's way out: through the gate of its sandbox alone, or past the gateway; the latter too where the record
+    /// does not show the sandbox, as those of refused calls.
     fn posture(&self) -> Value {
-        let plan = self.of("/context/sandbox");
-        let posture = if plan.is_null() || self.has_network() { "unsafe_bypass_egress" } else { "allowlist" };
-        let digest = bare(&plan);
+        let posture = if self.is_held_to_its_gate() { "allowlist" } else { "unsafe_bypass_egress" };
+        let digest = bare(&self.of("/context/sandbox"));
         json!({
             "reported": posture, "reportedDigest": digest, "observed": posture, "observedDigest": digest,
             "assessedAt": self.of("/time"), "agreement": "agree",
         })
     }
-}
 
-impl Evidence<'_> {
-    /// Whether the server's sandbox leaves it the machine's network.
-    fn has_network(&self) -> bool {
-        let controls = self.of("/controls");
-        let says = |control: &Value, name: &str, what: &str| {
-            control.get(name).and_then(Value::as_str).is_some_and(|text| text.contains(what))
+    /// Whether the record shows a sandbox that leaves the server no network of the machine's.
+    fn is_held_to_its_gate(&self) -> bool {
+        let (plan, controls) = (self.of("/context/sandbox"), self.of("/controls"));
+        let text = |control: &Value, name: &str| {
+            control.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
         };
-        controls.as_array().into_iter().flatten().any(|control| {
-            says(control, "control", "ISO-01") && says(control, "reason", "danger_host_network")
-        })
+        let mut isolation =
+            controls.as_array().into_iter().flatten().filter(|it| text(it, "control") == "ISO-01");
+        !plan.is_null()
+            && isolation.next().is_some_and(|it| !text(it, "reason").contains("danger_host_network"))
     }
 }
 
@@ -194,8 +192,7 @@ fn bare(digest: &Value) -> Value {
 }
 
 fn digest(value: &Value) -> Result<String, EvidenceFault> {
-    let canonical = jcs::canonical(value).ok_or(EvidenceFault::Number)?;
-    Ok(Sha256::digest(canonical).iter().map(|byte| format!("{byte:02x}")).collect())
+    named_digest(value).map(|named| named.trim_start_matches("sha256:").to_owned())
 }
 
 fn envelope(statement: &Value, keys: &KeyRing) -> Result<Value, EvidenceFault> {
@@ -212,18 +209,21 @@ fn envelope(statement: &Value, keys: &KeyRing) -> Result<Value, EvidenceFault> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
+    use sha2::{Digest as _, Sha256};
+
     use super::*;
 
     #[test]
     fn a_way_out_past_the_gateway_is_said_to_be_one() {
         let plan = "sha256:00";
         let open = "danger_host_network: uses the machine's network; kernel tier";
-        for (sandbox, reason, expected) in [
-            (json!(plan), "kernel tier", "allowlist"),
-            (json!(plan), open, "unsafe_bypass_egress"),
-            (Value::Null, "danger_no_sandbox: runs without a sandbox", "unsafe_bypass_egress"),
+        let ran = |reason: &str| json!([{ "control": "ISO-01", "state": "degraded", "reason": reason }]);
+        for (sandbox, controls, expected) in [
+            (json!(plan), ran("kernel tier"), "allowlist"),
+            (json!(plan), ran(open), "unsafe_bypass_egress"),
+            (json!(plan), json!([]), "unsafe_bypass_egress"),
+            (Value::Null, ran("danger_no_sandbox: runs without a sandbox"), "unsafe_bypass_egress"),
         ] {
-            let controls = json!([{ "control": "ISO-01", "state": "degraded", "reason": reason }]);
             let record = json!({ "v": 1, "type": "decision", "controls": controls, "context": { "sandbox": sandbox } });
             let decision = crate::LoggedRecord::parse(record.to_string().as_bytes()).unwrap();
             let posture = Evidence { decision: &decision, outcome: None, stated: None }.posture();

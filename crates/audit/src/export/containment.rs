@@ -229,7 +229,8 @@ fn signed(mut checkpoint: Value, keys: &KeyRing) -> Result<Value, EvidenceFault>
     Ok(checkpoint)
 }
 
-fn digest(value: &Value) -> Result<String, EvidenceFault> {
+/// SHA-256 of the canonical form, with the algorithm's name.
+pub(super) fn digest(value: &Value) -> Result<String, EvidenceFault> {
     let canonical = jcs::canonical(value).ok_or(EvidenceFault::Number)?;
     let hex: String = Sha256::digest(canonical).iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(format!("sha256:{hex}"))

@@ -22,7 +22,6 @@ mod tests;
 
 use std::collections::HashMap;
 
-pub use agent::AGENT_AUDIT_RECORD;
 pub use containment::{Evidence, EvidenceFault};
 pub use parquet::{ParquetFault, ParquetFile};
 
