@@ -7,7 +7,6 @@ use portcullis_testkit::gateway::{Gateway, Record};
 use super::watch::Watch;
 use crate::{
     attack::{last, number},
-    ground::SOON,
     hostile_http::HostileHttp,
     http::{Answer, Request, exchange},
     message::{META, call, request, text_of},
@@ -19,6 +18,8 @@ use crate::{
 const LIMITS: &str = "[limits]\nrequests_per_second = 100000\n";
 /// Two seconds of silence end a call, four in any case.
 const IMPATIENT: &str = "request_seconds = 2\ntotal_seconds = 4";
+/// How long any of these calls may take, and a server's own end of it.
+const SOON: Duration = Duration::from_secs(20);
 /// The default of `limits.response_bytes`.
 const RESPONSE: usize = 8 << 20;
 

@@ -1,6 +1,9 @@
 //! Tool definitions that would cost whoever checks arguments against them.
 
-use std::{fs, time::Instant};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use portcullis_testkit::gateway::{Gateway, Setup};
 use serde_json::{Map, Value, json};
@@ -9,7 +12,6 @@ use tempfile::TempDir;
 use super::watch::CAP;
 use crate::{
     attack::{Attack, Wanted, nothing_more, refuse_all, wanted},
-    ground::SOON,
     http::{Request, exchange},
     message::{call, text_of},
     place::Place,
@@ -18,6 +20,8 @@ use crate::{
     trouble::Trouble,
 };
 
+/// How long all calls of one server may take, its start included.
+const SOON: Duration = Duration::from_secs(10);
 const UNFIT: Wanted = wanted(400, -32602, "schema-mismatch");
 /// The tool is not offered, because its schema cannot be checked within bounds.
 const UNKNOWN: Wanted = wanted(200, -32602, "not-found");
